@@ -1,0 +1,80 @@
+/* context.h - what stands behind struct weir_context: one record's effects, until they are kept or forgotten.
+ *
+ * A task has one context. For every record (or timer, or view) it is begun, handed to a handler, and ended:
+ *
+ *     context_begin -> handler -> context_end: HANDLED or STALE: writes merged into the take, outputs staged for sending
+ *                                              REJECTED: everything this record did is forgotten
+ *                                              FAILED: the world failed; the whole take has to go
+ *
+ * Rows are looked for in the record's overlay, then in the take's write set, then in the file.
+ */
+#ifndef WEIR_RUNTIME_CONTEXT_H
+#define WEIR_RUNTIME_CONTEXT_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "codec/codec.h"
+#include "runtime_records.h"
+#include "store/store.h"
+#include "store/write_set.h"
+#include "weir.h"
+
+enum verdict { HANDLED, STALE, REJECTED, FAILED };
+
+/* One output record, staged: offsets into context.staged_bytes. */
+struct staged {
+    const struct weir_topic *topic;
+    size_t key_at, key_size, value_at, value_size;
+};
+
+struct weir_context {
+    /* for the task's life */
+    const struct weir_processor *processor;
+    const int64_t *settings; /* values, in the order of processor->settings */
+    struct codec *codec;
+    struct store *store;
+    const struct weir_store *const *tables; /* of the store, NULL-terminated */
+    int32_t partition;
+
+    /* for the take */
+    struct write_set take;    /* rows */
+    struct write_set views;   /* touched views: key "<view number>/<key>", value the toucher's Cause datum */
+    int64_t timer_bound_ms;   /* no timer of the task is due before this; INT64_MIN: not known */
+
+    /* for the record */
+    struct write_set overlay, touched;
+    struct arena arena;
+    struct buffer scratch, staged_bytes;
+    struct staged *staged;
+    size_t staged_count, staged_capacity;
+    const char *key;
+    struct cause cause;
+    int64_t now_ms, overlay_due_ms;
+    bool in_timer, in_view, stale, rejected, failed;
+    char reject_cause[40];
+    const char *reject_reason;
+    enum outcome failure;
+    struct error error; /* of the failure */
+};
+
+void context_init(struct weir_context *ctx, const struct weir_processor *processor, const int64_t *settings,
+                  struct codec *codec, struct store *store, const struct weir_store *const *tables, int32_t partition);
+void context_release(struct weir_context *ctx);
+
+/* Forgets the take's write set and touched views. `aborted`: what the take did is undone, so timers that it fired or
+ * cancelled are armed again. */
+void context_reset_take(struct weir_context *ctx, bool aborted);
+
+/* Forgets the last record's memory. Called by context_begin too; a record's decoded form is put into ctx->arena in
+ * between. */
+void context_clear(struct weir_context *ctx);
+
+/* After context_clear. `key` must live until the end of the record. */
+void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key, int64_t now_ms);
+enum verdict context_end(struct weir_context *ctx);
+
+/* Writes the take's rows that SQLite does not have yet, in key order. */
+MUST_CHECK enum outcome context_flush(struct weir_context *ctx, struct error *error);
+
+#endif

@@ -1,0 +1,261 @@
+/* handle.c - a take through the handlers.
+ *
+ * A timer due at t fires before the first record stamped at or after t. Each record's effects are kept
+ * or forgotten as a whole (I-4); its outputs are handed to the producer only when its handler has returned, because what
+ * librdkafka has cannot be called back.
+ */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "runtime/task_internal.h"
+
+enum { WRITE_SET_MAX_BYTES = 16 * 1024 * 1024 }; /* beyond it the take's rows go to SQLite and the changelog early */
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- timers ---- */
+
+enum outcome timer_bound(struct task *task, int64_t *due_ms, struct error *error)
+{
+    struct weir_context *ctx = &task->context;
+    if (ctx->timer_bound_ms == INT64_MIN) {
+        struct timer_row row;
+        bool found;
+        context_clear(ctx);
+        enum outcome outcome = store_first_timer(ctx->store, &ctx->arena, &row, &found, error);
+        if (outcome != OK) {
+            return outcome;
+        }
+        ctx->timer_bound_ms = found ? row.due_ms : INT64_MAX;
+    }
+    *due_ms = ctx->timer_bound_ms;
+    return OK;
+}
+
+static const struct weir_timer *timer_kind(const struct task *task, const char *name)
+{
+    for (size_t i = 0; i < WEIR_LIST_MAX && task->options.processor->timers[i]; i++) {
+        if (strcmp(task->options.processor->timers[i]->name, name) == 0) {
+            return task->options.processor->timers[i];
+        }
+    }
+    return NULL;
+}
+
+static enum txn_result fire(struct task *task, const struct timer_row *row, struct error *error)
+{
+    struct weir_context *ctx = &task->context;
+    const struct weir_timer *kind = timer_kind(task, row->kind);
+    if (!kind) {
+        fail_exit(&task->fatal, EXIT_CONFIG,
+                  "the state of partition %d has a timer of kind '%s', which this version of '%s' does not know; run the "
+                  "version that set it",
+                  (int)task->options.partition, row->kind, task->options.processor->name);
+        *error = task->fatal;
+        return TXN_ABORT;
+    }
+    task->task_time_ms = later(task->task_time_ms, row->due_ms);
+    struct cause cause = {
+        .topic = row->cause_topic,
+        .partition = row->cause_partition,
+        .offset = row->cause_offset,
+        .timer = weir_format(ctx, "%s/%s@%lld", row->kind, row->key, (long long)row->due_ms),
+    };
+    context_begin(ctx, &cause, row->key, task->task_time_ms);
+    ctx->in_timer = true;
+    weir_row_delete(ctx, &timer_row_store, row);
+    kind->fire(ctx, row->key);
+    if (context_end(ctx) == FAILED) {
+        *error = ctx->error;
+        return effects_of_store(task, ctx->failure, &ctx->error);
+    }
+    task->timers_fired++;
+    return effects_send(task, error);
+}
+
+/* Fires what is due at or before `until_ms`, in order of (due, kind, key). *all false: the cap was reached first. */
+static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *all, struct error *error)
+{
+    struct weir_context *ctx = &task->context;
+    *all = true;
+    while (ctx->timer_bound_ms <= until_ms) {
+        if (task->timers_fired >= task->options.take_max_records) {
+            *all = false;
+            return TXN_DONE;
+        }
+        struct timer_row row;
+        bool found;
+        context_clear(ctx);
+        enum outcome outcome = context_flush(ctx, error);
+        if (outcome == OK) {
+            outcome = store_first_timer(ctx->store, &ctx->arena, &row, &found, error);
+        }
+        if (outcome != OK) {
+            return effects_of_store(task, outcome, error);
+        }
+        ctx->timer_bound_ms = found ? row.due_ms : INT64_MAX;
+        if (ctx->timer_bound_ms > until_ms) {
+            break;
+        }
+        enum txn_result result = fire(task, &row, error);
+        if (result != TXN_DONE) {
+            return result;
+        }
+    }
+    return TXN_DONE;
+}
+
+/* ---- records ---- */
+
+/* The key as the record itself has it; it decided the partition, so it must be the Kafka key. */
+static const char *own_key(const struct input *input, const void *record)
+{
+    const char *base = record;
+    int branch = 0;
+    if (input->payload) {
+        memcpy(&branch, base + input->payload->has_offset, sizeof branch);
+        base += input->payload->offset;
+    }
+    const char *key;
+    memcpy(&key, base + input->key_offset[branch], sizeof key);
+    return key;
+}
+
+enum reading { READ, BAD, UNKNOWN };
+
+/* Decodes value and key into the context's arena. BAD and UNKNOWN: `cause` and error say why. */
+static enum reading read_record(struct task *task, const struct input *input, const struct port_record *record,
+                                void **decoded, const char **key, const char **cause, struct error *error)
+{
+    struct arena *arena = &task->context.arena;
+    const struct weir_topic *topic = input->topic;
+    *cause = "key";
+    if (record->key.size == 0) {
+        fail(error, OK, "the record has no key; %s is keyed by %s", topic->name, topic->key);
+        return BAD;
+    }
+    if (memchr(record->key.data, 0, record->key.size) || !utf8_valid(record->key.data, record->key.size)) {
+        fail(error, OK, "the key is not UTF-8 text");
+        return BAD;
+    }
+    *key = arena_strndup(arena, (const char *)record->key.data, record->key.size);
+    *cause = topic->encoding == WEIR_AVRO ? "avro" : "json";
+    if (!record->value.data) {
+        fail(error, OK, "the value is null");
+        return BAD;
+    }
+    *decoded = arena_alloc(arena, topic->record->size);
+    enum decode_result result =
+        topic->encoding == WEIR_AVRO
+            ? codec_decode(task->options.codec, topic->record, record->value, arena, *decoded, error)
+            : record_from_json(topic->record, record->value, arena, *decoded, error);
+    switch (result) {
+    case DECODED:
+        break;
+    case DECODE_BAD:
+        return BAD;
+    case DECODE_UNKNOWN_SCHEMA:
+    case DECODE_UNKNOWN_BRANCH:
+        return UNKNOWN;
+    }
+    if (strcmp(own_key(input, *decoded), *key) != 0) {
+        *cause = "key";
+        fail(error, OK, "the record's %s is '%s', its key is '%s'", topic->key, own_key(input, *decoded), *key);
+        return BAD;
+    }
+    return READ;
+}
+
+static enum txn_result handle_record(struct task *task, struct input *input, const struct port_record *record,
+                                     struct error *error)
+{
+    struct weir_context *ctx = &task->context;
+    context_clear(ctx);
+    void *decoded = NULL;
+    const char *key = "", *cause = "";
+    struct error why;
+    switch (read_record(task, input, record, &decoded, &key, &cause, &why)) {
+    case READ:
+        break;
+    case BAD:
+        return effects_dead_letter(task, input, record, "MALFORMED", cause, why.text, error);
+    case UNKNOWN:
+        if (input->skip_blocked && input->blocked_offset == record->offset) {
+            return effects_dead_letter(task, input, record, "SKIPPED", "schema", why.text, error);
+        }
+        input_block(task, input, record, why.text);
+        return TXN_DONE;
+    }
+    struct cause by = {
+        .topic = input->topic->name, .partition = task->options.partition, .offset = record->offset};
+    context_begin(ctx, &by, key, task->task_time_ms);
+    if (!input->topic->dispatch(ctx, decoded, input->handlers)) {
+        input_block(task, input, record, "this version of the processor has no handler for this kind of record");
+        return TXN_DONE;
+    }
+    switch (context_end(ctx)) {
+    case HANDLED:
+        input->handled++;
+        return effects_send(task, error);
+    case STALE:
+        input->stale++;
+        return effects_send(task, error);
+    case REJECTED:
+        return effects_dead_letter(task, input, record, "REJECTED", ctx->reject_cause, ctx->reject_reason, error);
+    case FAILED:
+        *error = ctx->error;
+        return effects_of_store(task, ctx->failure, &ctx->error);
+    }
+    return TXN_ABORT;
+}
+
+enum txn_result take_handle(struct task *task, bool *anything, struct error *error)
+{
+    int64_t wall_ms = task->calls->wall_ms(task->port);
+    enum txn_result result = TXN_DONE;
+    bool all = true;
+    task->timers_fired = 0;
+    task->outputs = 0;
+    task->digest = 0;
+    for (size_t i = 0; i < task->input_count; i++) {
+        struct input *input = &task->inputs[i];
+        input->done_offset = input->next_offset;
+        input->handled = input->stale = input->dead = 0;
+    }
+    if (task->tick) {
+        result = fire_timers(task, wall_ms, &all, error);
+        if (all && result == TXN_DONE) {
+            task->task_time_ms = later(task->task_time_ms, wall_ms);
+        }
+    }
+    int64_t records = 0;
+    for (size_t i = 0; i < task->order_count && result == TXN_DONE; i++) {
+        struct input *input = &task->inputs[task->order[i].input];
+        const struct port_record *record = &input->records[task->order[i].record];
+        if (input->blocked) {
+            continue; /* it was blocked by an earlier record of this take */
+        }
+        int64_t bound_ms = wall_ms + task->options.clock_bound_ms;
+        int64_t record_ms = record->timestamp_ms < bound_ms ? record->timestamp_ms : bound_ms;
+        result = fire_timers(task, record_ms, &all, error);
+        if (result != TXN_DONE || !all) {
+            break;
+        }
+        task->task_time_ms = later(task->task_time_ms, record_ms);
+        result = handle_record(task, input, record, error);
+        if (result == TXN_DONE && !input->blocked) {
+            input->done_offset = record->offset + 1;
+            records++;
+        }
+        if (result == TXN_DONE && task->context.take.bytes > WRITE_SET_MAX_BYTES) {
+            result = effects_rows(task, error);
+            write_set_reset(&task->context.take);
+        }
+    }
+    *anything = records > 0 || task->timers_fired > 0;
+    return result;
+}
+

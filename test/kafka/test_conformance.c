@@ -1,0 +1,34 @@
+/* test_conformance.c - a real Kafka behind our adapter does what the conformance cases say. */
+#include "kafka/kafka_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h> /* after ours: it has a macro named fail */
+
+enum { CASES_MAX = 32, SKIPPED = 77 };
+
+static int run_cases(const char *name, const struct conformance_case *cases)
+{
+    struct CMUnitTest tests[CASES_MAX];
+    size_t count = 0;
+    for (; cases[count].name; count++) {
+        CHECK(count < CASES_MAX);
+        tests[count] = (struct CMUnitTest){cases[count].name, cases[count].run, kafka_world_set_up,
+                                           kafka_world_tear_down, NULL};
+    }
+    return _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+}
+
+int main(void)
+{
+    if (!kafka_world_is_there()) {
+        return SKIPPED;
+    }
+    int failed = run_cases("log", conformance_log);
+    failed += run_cases("requests", conformance_requests);
+    failed += run_cases("owners", conformance_owners);
+    return failed;
+}

@@ -1,0 +1,458 @@
+/* test_protocol.c - the commit protocol under every single fault, at every call, on the broker in memory.
+ *
+ * One workload: sums, refusals, garbage, repeats, timers. First without faults; then, for every call of the port and each
+ * of its first occurrences, with one fault there: the process dies before or after it, its request or its reply is lost, it
+ * is repeated behind the caller's back, a stray copy arrives inside the next transaction. What a reader can see in the end
+ * must be the same to the letter (I-1 to I-9; each test names what it attacks).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/world.h"
+
+#include <cmocka.h>
+
+static void first_half(struct world *world)
+{
+    world_remind(world, "a", 60000);
+    for (int i = 1; i <= 4; i++) {
+        world_add(world, "a", i);
+        world_add(world, "b", 10 * i);
+    }
+    world_add(world, "a", -5);
+    world_garbage(world, "c");
+    world_add(world, "c", 0);
+}
+
+static void second_half(struct world *world)
+{
+    for (int i = 1; i <= 3; i++) {
+        world_add(world, "b", i);
+        world_add(world, "c", 7);
+    }
+    world_remind(world, "c", 90000);
+}
+
+/* The whole story: work, a quiet minute in which a timer falls due, more work, another timer, a clean stop. */
+static char *story(struct world *world)
+{
+    first_half(world);
+    world_settle(world);
+    broker_advance(world->broker, 61000);
+    world_settle(world);
+    second_half(world);
+    world_settle(world);
+    broker_advance(world->broker, 91000);
+    world_settle(world);
+    world_stop(world);
+    return world_picture(world);
+}
+
+static char *plain_story(void)
+{
+    struct world world;
+    world_open(&world);
+    char *picture = story(&world);
+    world_close(&world);
+    return picture;
+}
+
+static void does_the_work_and_says_so_everywhere(void **state)
+{
+    (void)state;
+    char *picture = plain_story();
+    assert_non_null(strstr(picture, "history next=19 handled=16 stale=1 dead=2 timers=2"));
+    assert_non_null(strstr(picture, "group offset=19"));
+    assert_non_null(strstr(picture, "name=a sum=10 count=4"));
+    assert_non_null(strstr(picture, "name=b sum=106 count=7"));
+    assert_non_null(strstr(picture, "view c=21"));
+    free(picture);
+}
+
+/* ---- one fault anywhere ---- */
+
+struct attack {
+    struct broker_fault fault;
+    const char *name;
+};
+
+static bool is_transactional(enum broker_call call)
+{
+    return call == CALL_SEND || call == CALL_SEND_OFFSETS || call == CALL_COMMIT || call == CALL_ABORT ||
+           call == CALL_ADD_PARTITIONS || call == CALL_ADD_OFFSETS;
+}
+
+/* Runs the story with one fault. Returns whether the fault was met at all. */
+static bool survives(const char *expected, const struct broker_fault *fault)
+{
+    struct world world;
+    world_open(&world);
+    broker_fault(world.broker, fault);
+    char *picture = story(&world);
+    bool met = broker_faults_left(world.broker) == 0;
+    if (strcmp(picture, expected) != 0) {
+        fail_msg("call %s, occurrence %u, fault %d, stray %d, result %d:\n--- expected\n%s--- found\n%s",
+                 broker_call_name(fault->call), fault->nth, (int)fault->kind, (int)fault->stray, (int)fault->result,
+                 expected, picture);
+    }
+    free(picture);
+    world_close(&world);
+    return met;
+}
+
+static void attack_every_call(enum broker_fault_kind kind, enum broker_stray stray, bool transactional_only)
+{
+    char *expected = plain_story();
+    int runs = 0;
+    for (int call = 0; call < BROKER_CALLS; call++) {
+        if (transactional_only && !is_transactional((enum broker_call)call)) {
+            continue;
+        }
+        unsigned step = call == CALL_POLL || call == CALL_FETCH || call == CALL_SEND ? 7 : 1;
+        for (unsigned nth = 1; nth <= 8 * step; nth += step) {
+            struct broker_fault fault = {
+                .call = (enum broker_call)call, .nth = nth, .kind = kind, .stray = stray, .outcome = RETRY,
+                .result = TXN_ABORT};
+            if (!survives(expected, &fault)) {
+                break;
+            }
+            runs++;
+        }
+    }
+    print_message("             %d runs\n", runs);
+    assert_true(runs >= 10);
+    free(expected);
+}
+
+static void survives_a_death_before_any_call(void **state) /* I-1, I-2, I-3, I-7, I-8 */
+{
+    (void)state;
+    attack_every_call(FAULT_CRASH_BEFORE, STRAY_NONE, false);
+}
+
+static void survives_a_death_after_any_call(void **state) /* I-1, I-2, I-3, I-7, I-8 */
+{
+    (void)state;
+    attack_every_call(FAULT_CRASH_AFTER, STRAY_NONE, false);
+}
+
+static void resolves_every_lost_request(void **state) /* I-9 */
+{
+    (void)state;
+    attack_every_call(FAULT_LOSE_REQUEST, STRAY_NONE, false);
+}
+
+static void resolves_every_lost_reply(void **state) /* I-9 */
+{
+    (void)state;
+    attack_every_call(FAULT_LOSE_REPLY, STRAY_NONE, false);
+}
+
+static void handles_the_same_take_again_when_a_call_fails(void **state) /* I-4, I-5 */
+{
+    (void)state;
+    attack_every_call(FAULT_FAIL, STRAY_NONE, true);
+}
+
+static void fences_off_a_stray_that_would_end_the_next_transaction(void **state) /* I-1, I-9: E1 */
+{
+    (void)state;
+    attack_every_call(FAULT_HIDDEN_RETRY, STRAY_AFTER_SEND, true);
+}
+
+static void fences_off_a_stray_that_would_set_the_offset_back(void **state) /* I-1, I-8: E11 */
+{
+    (void)state;
+    attack_every_call(FAULT_HIDDEN_RETRY, STRAY_AFTER_OFFSETS, true);
+}
+
+static void fences_off_the_stray_of_a_lost_reply(void **state) /* I-1, I-9 */
+{
+    (void)state;
+    attack_every_call(FAULT_LOSE_REPLY, STRAY_AFTER_SEND, true);
+    attack_every_call(FAULT_LOSE_REPLY, STRAY_AFTER_OFFSETS, true);
+}
+
+/* ---- owners ---- */
+
+static void a_second_owner_fences_the_first(void **state) /* I-6 */
+{
+    (void)state;
+    struct world old_world;
+    world_open(&old_world);
+    first_half(&old_world);
+    world_settle(&old_world);
+
+    struct world new_world = old_world; /* same broker, another process with a disk of its own */
+    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite", old_world.directory);
+    assert_int_equal(world_start(&new_world), OK);
+    assert_int_equal(world_run(&new_world), OK);
+
+    size_t sums = broker_count(old_world.broker, "tally.sums", 0, true);
+    world_add(&old_world, "z", 1);
+    assert_int_equal(world_run(&old_world), FATAL);
+    assert_int_equal(old_world.error.exit_code, EXIT_TRY_AGAIN);
+    assert_int_equal(broker_count(old_world.broker, "tally.sums", 0, true), sums);
+    assert_int_equal(world_run(&new_world), OK);
+    assert_int_equal(broker_count(old_world.broker, "tally.sums", 0, true), sums + 1);
+    world_kill(&new_world);
+    world_close(&old_world);
+}
+
+static void goes_on_after_its_transaction_was_timed_out(void **state) /* I-5, I-6 */
+{
+    (void)state;
+    char *expected = plain_story();
+    struct world world;
+    world_open(&world);
+    first_half(&world);
+    struct broker_fault fault = {.call = CALL_SEND_OFFSETS, .nth = 2, .kind = FAULT_NONE};
+    (void)fault;
+    assert_int_equal(world_start(&world), OK);
+    broker_time_out(world.broker, "tally.p0");
+    char *picture = NULL;
+    world_settle(&world);
+    broker_advance(world.broker, 61000);
+    world_settle(&world);
+    second_half(&world);
+    world_settle(&world);
+    broker_advance(world.broker, 91000);
+    world_settle(&world);
+    world_stop(&world);
+    picture = world_picture(&world);
+    assert_string_equal(picture, expected);
+    free(picture);
+    free(expected);
+    world_close(&world);
+}
+
+/* ---- the truth at start ---- */
+
+static void half_done(struct world *world)
+{
+    world_open(world);
+    first_half(world);
+    world_settle(world);
+    world_stop(world);
+}
+
+static void check_second_half(struct world *world)
+{
+    char *expected = plain_story();
+    world_settle(world);
+    broker_advance(world->broker, 61000);
+    world_settle(world);
+    second_half(world);
+    world_settle(world);
+    broker_advance(world->broker, 91000);
+    world_settle(world);
+    world_stop(world);
+    char *picture = world_picture(world);
+    assert_string_equal(picture, expected);
+    free(picture);
+    free(expected);
+    world_close(world);
+}
+
+static void remove_state(struct world *world)
+{
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf %s/tally", world->directory);
+    assert_int_equal(system(command), 0);
+}
+
+static void rebuilds_a_deleted_state_file(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    remove_state(&world);
+    check_second_half(&world);
+}
+
+static void rebuilds_from_a_compacted_changelog(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    remove_state(&world);
+    broker_compact(world.broker, "tally.changelog", 0, false);
+    check_second_half(&world);
+}
+
+static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    world_remind(&world, "a", 60000);
+    world_add(&world, "a", 1);
+    world_settle(&world);
+    world_stop(&world);
+    char command[512];
+    snprintf(command, sizeof command, "cp -r %s/tally %s/copy", world.directory, world.directory);
+    assert_int_equal(system(command), 0);
+    world_add(&world, "b", 10);
+    for (int i = 2; i <= 4; i++) {
+        world_add(&world, "a", i);
+        world_add(&world, "b", 10 * i);
+    }
+    world_add(&world, "a", -5);
+    world_garbage(&world, "c");
+    world_add(&world, "c", 0);
+    world_settle(&world);
+    world_stop(&world);
+    snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world.directory, world.directory,
+             world.directory);
+    assert_int_equal(system(command), 0);
+    check_second_half(&world);
+}
+
+static void adopts_the_last_checkpoint_when_the_offsets_expired(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    broker_forget_offsets(world.broker, "tally");
+    check_second_half(&world);
+}
+
+static void adopts_without_a_state_file_too(void **state) /* I-3, I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    broker_forget_offsets(world.broker, "tally");
+    remove_state(&world);
+    check_second_half(&world);
+}
+
+/* Starts, and expects that it refuses: 78, a text that says this, and nothing changed. */
+static void expect_refusal(struct world *world, const char *text)
+{
+    world_add(world, "z", 1);
+    size_t sums = broker_count(world->broker, "tally.sums", 0, false);
+    assert_int_equal(world_start(world), OK);
+    assert_int_equal(world_run(world), FATAL);
+    assert_int_equal(world->error.exit_code, EXIT_CONFIG);
+    if (!strstr(world->error.text, text)) {
+        fail_msg("'%s' is not in: %s", text, world->error.text);
+    }
+    assert_int_equal(broker_count(world->broker, "tally.sums", 0, false), sums);
+    world_close(world);
+}
+
+static void refuses_offsets_that_someone_else_set(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    struct port_offset back = {.topic = "tally.events", .offset = 3};
+    broker_set_offsets(world.broker, "tally", 0, &back, 1);
+    expect_refusal(&world, "was not set by weir");
+}
+
+static void refuses_offsets_set_back_with_their_metadata(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    struct port_offset back;
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &back));
+    char incarnation[33];
+    long long number;
+    assert_int_equal(sscanf(back.metadata, "weir1 %lld %32s", &number, incarnation), 2);
+    snprintf(back.metadata, sizeof back.metadata, "weir1 %lld %s", number - 2, incarnation);
+    back.offset = 3;
+    broker_set_offsets(world.broker, "tally", 0, &back, 1);
+    expect_refusal(&world, "set back");
+}
+
+static void refuses_an_offset_that_the_checkpoint_contradicts(void **state) /* I-3, I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    struct port_offset forward;
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &forward));
+    forward.offset -= 2;
+    broker_set_offsets(world.broker, "tally", 0, &forward, 1);
+    remove_state(&world);
+    expect_refusal(&world, "by the changelog");
+}
+
+static void refuses_an_offset_beyond_the_input(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    struct port_offset forward;
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &forward));
+    forward.offset += 100;
+    broker_set_offsets(world.broker, "tally", 0, &forward, 1);
+    expect_refusal(&world, "which ends at");
+}
+
+static void refuses_an_input_cut_off_below_the_offset(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    for (int i = 0; i < 5; i++) {
+        world_add(&world, "z", 1);
+    }
+    broker_truncate(world.broker, "tally.events", 0, 15);
+    expect_refusal(&world, "offsets of input are gone");
+}
+
+static void refuses_an_emptied_changelog(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    broker_recreate_topic(world.broker, "tally.changelog");
+    expect_refusal(&world, "is empty");
+}
+
+static void refuses_a_state_file_without_its_cluster(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    broker_recreate_topic(world.broker, "tally.changelog");
+    broker_forget_offsets(world.broker, "tally");
+    expect_refusal(&world, "the state file holds commit");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(does_the_work_and_says_so_everywhere),
+        cmocka_unit_test(survives_a_death_before_any_call),
+        cmocka_unit_test(survives_a_death_after_any_call),
+        cmocka_unit_test(resolves_every_lost_request),
+        cmocka_unit_test(resolves_every_lost_reply),
+        cmocka_unit_test(handles_the_same_take_again_when_a_call_fails),
+        cmocka_unit_test(fences_off_a_stray_that_would_end_the_next_transaction),
+        cmocka_unit_test(fences_off_a_stray_that_would_set_the_offset_back),
+        cmocka_unit_test(fences_off_the_stray_of_a_lost_reply),
+        cmocka_unit_test(a_second_owner_fences_the_first),
+        cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
+        cmocka_unit_test(rebuilds_a_deleted_state_file),
+        cmocka_unit_test(rebuilds_from_a_compacted_changelog),
+        cmocka_unit_test(replays_the_tail_onto_an_old_copy),
+        cmocka_unit_test(adopts_the_last_checkpoint_when_the_offsets_expired),
+        cmocka_unit_test(adopts_without_a_state_file_too),
+        cmocka_unit_test(refuses_offsets_that_someone_else_set),
+        cmocka_unit_test(refuses_offsets_set_back_with_their_metadata),
+        cmocka_unit_test(refuses_an_offset_that_the_checkpoint_contradicts),
+        cmocka_unit_test(refuses_an_offset_beyond_the_input),
+        cmocka_unit_test(refuses_an_input_cut_off_below_the_offset),
+        cmocka_unit_test(refuses_an_emptied_changelog),
+        cmocka_unit_test(refuses_a_state_file_without_its_cluster),
+    };
+    return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);
+}

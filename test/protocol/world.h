@@ -1,0 +1,47 @@
+/* world.h - one task of the tally on the broker in memory: feed it, kill it, look at what stands afterwards. */
+#ifndef WEIR_TEST_PROTOCOL_WORLD_H
+#define WEIR_TEST_PROTOCOL_WORLD_H
+
+#include "broker/broker.h"
+#include "runtime/task.h"
+#include "tally/processor.h"
+
+struct world {
+    struct broker *broker;
+    struct codec *codec;
+    char directory[64], state_path[96];
+    struct port *port; /* the instance that lives; NULL: none */
+    struct task *task;
+    struct error error; /* of the step that ended it */
+    int starts;
+};
+
+void world_open(struct world *world);
+void world_close(struct world *world);
+
+/* Inputs. */
+void world_add(struct world *world, const char *name, int64_t n);
+void world_remind(struct world *world, const char *name, int64_t after_ms);
+void world_garbage(struct world *world, const char *name);
+
+/* Starts a process: port and task. */
+enum outcome world_start(struct world *world);
+
+/* kill -9: everything in memory is gone, SQLite has what it had committed. */
+void world_kill(struct world *world);
+
+/* SIGTERM. */
+void world_stop(struct world *world);
+
+/* Steps until there is nothing to do (OK) or the task ends (FATAL: world.error has why; the process is gone). */
+enum outcome world_run(struct world *world);
+
+/* Runs to the end of the input, starting a new process whenever the last one ended with "try again" or was crashed by a
+ * fault. Fails the test when that does not come to an end. */
+void world_settle(struct world *world);
+
+/* Everything that a reader can see, as text: committed outputs in order, the last view per name, dead letters, the state
+ * rows by SQL, the group's offset, the checkpoints' sums. malloc'ed. */
+char *world_picture(struct world *world);
+
+#endif
