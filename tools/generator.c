@@ -207,12 +207,15 @@ enum dirt {
 static void spoil_order(struct arena *arena, enum dirt dirt, struct raw_order *order)
 {
     struct raw_order_line *first = &order->lines.items[0];
+    size_t length = strlen(order->grand_total);
+    char *total = arena_strndup(arena, order->grand_total, length);
     switch (dirt) {
     case DIRT_QTY:
         first->qty = -first->qty;
         break;
     case DIRT_TOTAL:
-        order->grand_total = arena_format(arena, "1%s", order->grand_total);
+        total[length - 1] = total[length - 1] == '9' ? '8' : (char)(total[length - 1] + 1);
+        order->grand_total = total;
         break;
     case DIRT_CUSTOMER:
         order->customer_id = "";
@@ -299,7 +302,7 @@ static void give_cancel(struct generator *generator, struct placing *placing)
         .after_us = cancel.after_us,
         .order_id = order.order_id,
         .is_cancel = true,
-        .text = generator->text,
+        .value = {generator->text.data, generator->text.size},
     };
 }
 
@@ -325,7 +328,7 @@ static void give_order(struct generator *generator, int64_t start_ms, int64_t af
         .after_us = after_us,
         .order_id = order.order_id,
         .line_count = (size_t)draft->count,
-        .text = generator->text,
+        .value = {generator->text.data, generator->text.size},
     };
 }
 

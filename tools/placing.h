@@ -2,7 +2,7 @@
 #ifndef WEIR_TOOLS_PLACING_H
 #define WEIR_TOOLS_PLACING_H
 
-#include "base/buffer.h"
+#include "base/arena.h"
 #include "shop.h"
 
 /* Everything in it lives until the source is asked for the next one. */
@@ -11,7 +11,7 @@ struct placing {
     const char *order_id; /* the key */
     bool is_cancel;
     size_t line_count;
-    struct buffer text; /* the value; the source owns it */
+    struct weir_bytes value;
 };
 
 /* What all orders want of one SKU. */

@@ -284,16 +284,30 @@ static void quote_ascii(struct buffer *out, uint8_t byte)
     }
 }
 
+/* Bytes from the start that stand for themselves. */
+static size_t plain_run(const char *text, size_t size)
+{
+    size_t run = 0;
+    while (run < size && text[run] >= ' ' && text[run] <= '~' && text[run] != '"' &&
+           text[run] != '\\') {
+        run++;
+    }
+    return run;
+}
+
 void json_quote(struct buffer *out, const char *text, size_t size)
 {
     buffer_add_byte(out, '"');
     for (size_t at = 0; at < size;) {
+        size_t run = plain_run(text + at, size - at);
+        buffer_add(out, text + at, run);
+        at += run;
         size_t length = utf8_character(text + at, size - at);
         if (length == 1) {
             quote_ascii(out, (uint8_t)text[at]);
         } else if (length > 1) {
             buffer_add(out, text + at, length);
-        } else {
+        } else if (at < size) {
             buffer_add_string(out, "\xEF\xBF\xBD");
         }
         at += length > 0 ? length : 1;

@@ -56,9 +56,16 @@ static inline bool varint_read(const uint8_t **at, const uint8_t *end, int64_t *
     return false;
 }
 
+/* buffer_reserve without the call, when there is room. */
+static inline uint8_t *buffer_room(struct buffer *out, size_t more)
+{
+    return out->capacity - out->size >= more ? out->data + out->size : buffer_reserve(out, more);
+}
+
 static inline void buffer_add_varint(struct buffer *out, int64_t value)
 {
-    out->size = (size_t)(varint_write(buffer_reserve(out, VARINT_MAX_BYTES), value) - out->data);
+    uint8_t *at = buffer_room(out, VARINT_MAX_BYTES);
+    out->size += (size_t)(varint_write(at, value) - at);
 }
 
 #endif

@@ -13,11 +13,12 @@ static void encode_value(const struct weir_type *type, const void *at, const voi
 
 static void encode_sized(struct buffer *out, const void *data, size_t size)
 {
-    uint8_t *at = varint_write(buffer_reserve(out, size + VARINT_MAX_BYTES), (int64_t)size);
+    uint8_t *start = buffer_room(out, size + VARINT_MAX_BYTES);
+    uint8_t *at = varint_write(start, (int64_t)size);
     if (size > 0) {
         memcpy(at, data, size);
     }
-    out->size = (size_t)(at - out->data) + size;
+    out->size += (size_t)(at - start) + size;
 }
 
 static void encode_array(const struct weir_type *type, const void *at, struct buffer *out)
@@ -128,7 +129,8 @@ void codec_frame(const struct weir_record *record, struct buffer *out)
     out->size += FRAME_BYTES;
 }
 
-bool codec_unframe(const struct weir_record *record, struct weir_bytes bytes, struct weir_bytes *datum)
+bool codec_unframe(const struct weir_record *record, struct weir_bytes bytes,
+                   struct weir_bytes *datum)
 {
     uint8_t frame[FRAME_BYTES];
     write_frame(record, frame);

@@ -272,13 +272,10 @@ static bool build_switch(struct builder *builder, const struct schema *writer,
             return false;
         }
     }
-    /* Every branch but the last ends in a jump behind the last; an empty one is only the jump. */
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1; i < count;
+         i++) { /* every branch but the last ends in a jump behind the last */
         size_t jump = at + targets[i] - 1;
         builder->steps[jump].body = (uint32_t)(builder->count - jump);
-        if (targets[i] - targets[i - 1] == 1) {
-            targets[i - 1] = (uint32_t)(builder->count - at);
-        }
     }
     *least = add_least(1, branch_least);
     return true;

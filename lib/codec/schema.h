@@ -1,7 +1,8 @@
 /* schema.h - an Avro schema as a tree, read from its JSON text.
  *
- * Keeps what avro-c drops: defaults, aliases, docs, enum defaults, attributes. Used by the schema compiler at build time
- * and by the resolver at run time (where the text may come from a stranger: depth, count and name rules are checked).
+ * Keeps what avro-c drops: defaults, aliases, docs, enum defaults, attributes. Used by the schema
+ * compiler at build time and by the resolver at run time (where the text may come from a stranger:
+ * depth, count and name rules are checked).
  */
 #ifndef WEIR_CODEC_SCHEMA_H
 #define WEIR_CODEC_SCHEMA_H
@@ -48,25 +49,28 @@ struct schema {
     const char *doc;
     const char **symbols; /* ENUM, NULL-terminated */
     size_t symbol_count;
-    const char *default_symbol;   /* ENUM, or NULL */
-    int64_t fixed_size;           /* FIXED */
-    struct schema *items;         /* ARRAY and MAP */
-    struct schema **branches;     /* UNION */
+    const char *default_symbol; /* ENUM, or NULL */
+    int64_t fixed_size;         /* FIXED */
+    struct schema *items;       /* ARRAY and MAP */
+    struct schema **branches;   /* UNION */
     size_t branch_count;
-    struct schema_field *fields;  /* RECORD */
+    struct schema_field *fields; /* RECORD */
     size_t field_count;
-    const struct json *attributes; /* the JSON object it was read from, custom attributes included; else NULL */
-    bool recursive;                /* RECORD: mentions itself, directly or not */
+    const struct json
+        *attributes; /* the JSON object it was read from, custom attributes included; else NULL */
+    bool recursive;  /* RECORD: mentions itself, directly or not */
 };
 
-/* Resolves a name that the text mentions but does not define (the compiler's other files). Returns NULL when it does not
- * know it either. */
+/* Resolves a name that the text mentions but does not define (the compiler's other files). Returns
+ * NULL when it does not know it either. */
 typedef struct schema *schema_lookup(void *context, const char *full_name);
 
-/* Parses `text`. Everything is allocated from `arena`, the JSON tree too (it stays readable for as long). `lookup` may be
- * NULL. FATAL names line and column, or the type and field, and the rule of the specification that is broken. */
-MUST_CHECK enum outcome schema_parse(struct schema **schema, const char *text, size_t size, struct arena *arena,
-                                     schema_lookup *lookup, void *lookup_context, struct error *error);
+/* Parses `text`. Everything is allocated from `arena`, the JSON tree too (it stays readable for as
+ * long). `lookup` may be NULL. FATAL names line and column, or the type and field, and the rule of
+ * the specification that is broken. */
+MUST_CHECK enum outcome schema_parse(struct schema **schema, const char *text, size_t size,
+                                     struct arena *arena, schema_lookup *lookup,
+                                     void *lookup_context, struct error *error);
 
 /* Appends the Parsing Canonical Form. */
 void schema_canonical_form(const struct schema *schema, struct buffer *out);

@@ -51,11 +51,34 @@ static rd_kafka_topic_partition_list_t *list_of(const struct input *input, int64
     return list;
 }
 
+static rd_kafka_resp_err_t resume(struct client *client, struct input *input)
+{
+    rd_kafka_topic_partition_list_t *list = list_of(input, RD_KAFKA_OFFSET_INVALID);
+    rd_kafka_resp_err_t code = rd_kafka_resume_partitions(client->consumer, list);
+    code = code ? code : list->elems[0].err;
+    rd_kafka_topic_partition_list_destroy(list);
+    input->paused = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    return code;
+}
+
+/* The time-out is endless because 2.0.2 takes a finite one for microseconds (issue 4230);
+ * librdkafka itself answers and waits for no broker. */
+static rd_kafka_resp_err_t seek(struct client *client, const struct input *input, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = list_of(input, offset);
+    rd_kafka_error_t *refused = rd_kafka_seek_partitions(client->consumer, list, -1);
+    rd_kafka_resp_err_t code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
+    if (refused) {
+        rd_kafka_error_destroy(refused);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
 /* Resumes if it was paused (resuming what is not paused can jump back on 2.0.2, issue 4636), then
  * seeks, which makes librdkafka discard what it fetched before. In this order, because a seek wakes
  * the fetcher of 2.0.2 and a resume does not: the other way round the first record comes a second
- * later. The seek's time-out is endless because 2.0.2 takes a finite one for microseconds (issue
- * 4230); it is answered by librdkafka itself and waits for no broker. */
+ * later. */
 enum outcome client_start(struct port *port, const char *topic, int32_t partition, int64_t offset,
                           struct error *error)
 {
@@ -65,19 +88,13 @@ enum outcome client_start(struct port *port, const char *topic, int32_t partitio
         return fail(error, RETRY, "%s partition %" PRId32 " is not assigned", topic, partition);
     }
     CHECK(offset >= 0);
-    rd_kafka_topic_partition_list_t *list = list_of(input, offset);
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (input->paused) {
-        code = rd_kafka_resume_partitions(client->consumer, list);
-        code = code ? code : list->elems[0].err;
-        input->paused = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = input->paused ? resume(client, input) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (input->broken) {
+        input->expected = offset;
+        code = inputs_assign_again(client);
+    } else if (!code) {
+        code = seek(client, input, offset);
     }
-    rd_kafka_error_t *refused = code ? NULL : rd_kafka_seek_partitions(client->consumer, list, -1);
-    code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
-    if (refused) {
-        rd_kafka_error_destroy(refused);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
     if (code) {
         return fail(error, RETRY,
                     "%s partition %" PRId32 " cannot be set to offset %" PRId64 " now: %s", topic,
@@ -124,6 +141,7 @@ static size_t sort_out(struct input *input, rd_kafka_message_t **batch, size_t g
         if (message->err || message->offset < input->expected) {
             if (message->err && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
                 input->failed = message->err;
+                input->broken = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
                 input->failed_at = message->offset >= 0 ? message->offset : input->expected;
             }
             rd_kafka_message_destroy(message);

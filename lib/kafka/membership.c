@@ -1,8 +1,9 @@
 /* membership.c - who this consumer is in its group, for the fence of a transaction.
  *
- * The broker refuses offsets by member and generation, but accepts a negative generation with an
- * empty member (and any negative generation once the group is empty): so a member without both
- * sends none.
+ * librdkafka joins in the background, so a generation may be there before its assignment was
+ * served: it counts from then on. The broker refuses offsets by member and generation, but accepts
+ * a negative generation with an empty member (and any negative generation once the group is empty):
+ * so a member without both sends none.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -52,8 +53,14 @@ enum outcome membership_take(const struct client *client,
         *metadata = rd_kafka_consumer_group_metadata_new(client->application_id);
         return OK;
     }
+    char reason[200];
+    if (rd_kafka_fatal_error(client->consumer, reason, sizeof reason)) {
+        return fail_exit(error, EXIT_TRY_AGAIN, "instance %s of group %s cannot go on: %s",
+                         client->instance_id, client->application_id, reason);
+    }
     rd_kafka_consumer_group_metadata_t *taken = rd_kafka_consumer_group_metadata(client->consumer);
-    if (!taken || !is_current(taken) || rd_kafka_assignment_lost(client->consumer)) {
+    if (!taken || client->input_count == 0 || !is_current(taken) ||
+        rd_kafka_assignment_lost(client->consumer)) {
         if (taken) {
             rd_kafka_consumer_group_metadata_destroy(taken);
         }

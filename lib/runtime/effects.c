@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/conf.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/testpoint.h"
@@ -75,7 +76,10 @@ enum txn_result effects_dead_letter(struct task *task, struct input *input, cons
     struct port_header original;
     for (size_t i = 0; task->calls->header(task->port, record, i, &original); i++) {
         if (strcmp(original.name, DEAD_ATTEMPT) == 0) {
-            attempt = atoi(arena_strndup(arena, (const char *)original.value.data, original.value.size)) + 1;
+            int64_t before = 0;
+            if (conf_number(arena_strndup(arena, (const char *)original.value.data, original.value.size), &before)) {
+                attempt = (int)before + 1;
+            }
         } else if (!is_dead_letter_header(original.name) && count < PORT_HEADERS_MAX - 8) {
             headers[count++] = original;
         }

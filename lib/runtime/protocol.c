@@ -48,19 +48,18 @@ static enum outcome fenced(struct error *error)
 
 /* ---- keep or undo ---- */
 
-/* Kafka's commit is known: the file may follow (I-2). A file that cannot is only behind: the next start reads the tail. */
-static enum outcome keep(struct task *task, struct error *error)
+/* Kafka's commit is known: the file may follow (I-2). A file that cannot (disk full) is only behind: task.c sees that and
+ * brings it up from the changelog's tail before the next take. */
+static void keep(struct task *task)
 {
+    struct error error;
     if (task->delivery.offset >= 0) {
         task->pending.changelog_offset = task->delivery.offset + 1;
         task->pending.appended_ms = task->delivery.timestamp_ms;
     }
-    enum outcome outcome = store_take_keep(task->store, &task->pending, error);
-    if (outcome != OK) {
-        error_prefix(error, "commit %lld stands in Kafka, but the state file could not follow",
-                     (long long)task->pending.commit_number);
-        error->exit_code = EXIT_IO;
-        return FATAL;
+    if (store_take_keep(task->store, &task->pending, &error) != OK) {
+        log_event(LOG_ERROR, "state_file_behind", "partition=%d commit=%lld because=\"%s\"",
+                  (int)task->options.partition, (long long)task->pending.commit_number, error.text);
     }
     for (size_t i = 0; i < task->input_count; i++) {
         task->counts.handled += task->inputs[i].handled;
@@ -81,7 +80,6 @@ static enum outcome keep(struct task *task, struct error *error)
     task->commit_in_doubt = false;
     take_forget(task);
     context_reset_take(&task->context, false);
-    return OK;
 }
 
 /* The take did not happen: nothing of it stays in the file, and the same records are handled again (I-5). */
@@ -176,7 +174,8 @@ static enum outcome resolve_doubt(struct task *task, struct error *error)
         return outcome;
     }
     if (task->group_number == task->pending.commit_number) {
-        return keep(task, error);
+        keep(task);
+        return OK;
     }
     if (task->group_number == before) {
         return undo(task, error);
@@ -243,6 +242,7 @@ static void prepare_meta(struct task *task)
 static enum txn_result transaction(struct task *task, bool *empty, struct error *error)
 {
     *empty = false;
+    TESTPOINT("begin");
     enum txn_result result = task->calls->begin(task->producer, error);
     if (result != TXN_DONE) {
         return result;
@@ -299,12 +299,9 @@ static enum outcome abort_take(struct task *task, const struct error *why, bool 
 }
 
 /* Kafka has it: the file follows, and if anything was doubtful on the way the id is fenced before its next use. */
-static enum outcome take_committed(struct task *task, int64_t began_us, struct error *error)
+static void take_committed(struct task *task, int64_t began_us)
 {
-    enum outcome outcome = keep(task, error);
-    if (outcome != OK) {
-        return outcome;
-    }
+    keep(task);
     task->last_commit_us = task_now_us(task);
     task->next_begin_us = task->last_commit_us + (int64_t)task->options.commit_pause_ms * 1000;
     int64_t took_us = task->last_commit_us - began_us;
@@ -315,7 +312,6 @@ static enum outcome take_committed(struct task *task, int64_t began_us, struct e
     if (task->calls->doubts(task->producer) > 0) {
         enter_fence(task, "a transactional request failed on the wire and was repeated");
     }
-    return OK;
 }
 
 enum outcome protocol_take(struct task *task, struct error *error)
@@ -335,7 +331,11 @@ enum outcome protocol_take(struct task *task, struct error *error)
     enum txn_result result = transaction(task, &empty, &why);
     switch (result) {
     case TXN_DONE:
-        return empty ? abort_take(task, NULL, false, error) : take_committed(task, began_us, error);
+        if (empty) {
+            return abort_take(task, NULL, false, error);
+        }
+        take_committed(task, began_us);
+        return OK;
     case TXN_ABORT:
         outcome = abort_take(task, &why, false, error);
         if (outcome == OK && task->fatal.exit_code != 0) {

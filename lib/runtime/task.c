@@ -52,6 +52,7 @@ static enum outcome enter_run(struct task *task, struct error *error)
         }
     }
     task->task_time_ms = store_meta(task->store)->task_time_ms;
+    task->asked_again = false;
     log_event(LOG_INFO, "task_running", "partition=%d commit=%lld restored_rows=%lld", (int)task->options.partition,
               (long long)task->group_number, (long long)task->counts.restored_rows);
     task_enter(task, TASK_RUN);
@@ -114,11 +115,32 @@ static int64_t idle_until(const struct task *task, int64_t bound_ms)
     return until;
 }
 
+/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included. The file is then behind the
+ * group, never ahead: it is brought up from the changelog before the next take (I-3). */
+static bool file_is_behind(struct task *task)
+{
+    if (store_meta(task->store)->commit_number >= task->group_number) {
+        return false;
+    }
+    log_event(LOG_WARN, "state_file_behind", "partition=%d file=%lld group=%lld next=\"replaying the changelog's tail\"",
+              (int)task->options.partition, (long long)store_meta(task->store)->commit_number,
+              (long long)task->group_number);
+    inputs_release(task);
+    task->take_again = false;
+    context_reset_take(&task->context, true);
+    task_enter(task, TASK_ASK);
+    return true;
+}
+
 static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing, struct error *error)
 {
     enum outcome outcome = commit_store_in_time(task, error);
     if (outcome != OK) {
         return outcome;
+    }
+    if (file_is_behind(task)) {
+        *wake_us = task_now_us(task) + WAIT_MS * 1000;
+        return OK;
     }
     outcome = take_fetch(task, error);
     if (outcome == FATAL) {
@@ -169,8 +191,8 @@ enum outcome task_step(struct task *task, int64_t *wake_us, bool *pausing, struc
         break;
     case TASK_ASK:
         outcome = truth_ask(task, error);
-        if (outcome == RETRY) {
-            task_say_waiting(task, "the group's stable offsets", error);
+        if (outcome == RETRY || outcome == ABORT) {
+            task_say_waiting(task, "the group's stable offsets and the changelog", error);
         } else if (outcome == OK && !task->restore) {
             outcome = enter_run(task, error);
         } else if (outcome == OK) {
@@ -179,8 +201,14 @@ enum outcome task_step(struct task *task, int64_t *wake_us, bool *pausing, struc
         break;
     case TASK_RESTORE:
         outcome = restore_step(task, &done, error);
-        if (outcome == RETRY && !task->restore) {
-            task_enter(task, TASK_ASK); /* the group's answer was stale */
+        if (outcome == ABORT) { /* the file could not take it: begin again, patiently */
+            task_say_waiting(task, "room for the state file", error);
+            restore_end(task);
+        }
+        if ((outcome == RETRY || outcome == ABORT) && !task->restore) {
+            int64_t since_us = task->waiting_since_us;
+            task_enter(task, TASK_ASK);
+            task->waiting_since_us = since_us;
         } else if (outcome == RETRY) {
             task_say_waiting(task, "the changelog", error);
         } else if (outcome == OK && done) {

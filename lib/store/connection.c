@@ -1,5 +1,4 @@
-/* connection.c - the connection to a task's file, and what an SQLite error obliges the caller to
- * do.
+/* connection.c - the connection to a task's file, and what an SQLite error obliges one to do.
  *
  * A file is used only when it proves to be this task's healthy one: SQLite's application id and
  * user version are weir's, weir_meta names this application, partition and row schemas, no restore
@@ -20,10 +19,12 @@ static const char meta_sql[] =
     ") STRICT;";
 
 /* 16 MB of cache hold what a second of 1,000 commands makes dirty even if every row lies on a page
- * of its own (3,000 pages), so that nothing spills to the WAL twice, and leave room in the 40 MiB
- * of an instance. What does not fit is in the page cache of the system: measured, 64 MB would save
- * 5 % of a write. The default of secure_delete in Debian's build is ON. The size limit cuts a WAL
- * that a slow reader made grow. */
+ * of its own (3,000 pages), so that nothing spills to the WAL twice, and fit into the 40 MiB of an
+ * instance. The rest is in the system's page cache. Measured with takes of 1,000 random rows: at a
+ * million rows (270 MB) four times the cache saves a seventh of a put; where the table just fits it
+ * saves two fifths.
+ * The default of secure_delete in Debian's build is ON. The size limit cuts a WAL that a slow
+ * reader made grow. */
 static const char settings_sql[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=201326592; PRAGMA cache_size=-16384; PRAGMA mmap_size=0;"

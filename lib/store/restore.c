@@ -72,6 +72,9 @@ enum outcome store_restore_end(struct store *store, const struct store_meta *met
 {
     bool fresh = store->restore == RESTORE_FRESH;
     enum outcome outcome = store_restore_slice(store, meta, error);
+    if (outcome == OK && fresh) { /* a start after kill -9 has to read the whole WAL */
+        outcome = connection_checkpoint(store, error);
+    }
     if (outcome == OK && fresh) {
         outcome = connection_sync(store, error);
     }

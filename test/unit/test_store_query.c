@@ -143,19 +143,6 @@ static void query_and_leave(struct fixture *fixture)
     assert_int_equal(query(fixture, "SELECT * FROM item").count, 1);
 }
 
-static void in_a_process(struct fixture *fixture, void (*act)(struct fixture *))
-{
-    int status = 0;
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        act(fixture);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void commit_and_die(struct fixture *fixture)
 {
     open_store(fixture);
