@@ -1,17 +1,19 @@
 /* weir.h - what a processor is, and what its handlers may do.
  *
- * A processor is a const table: the topics it reads, a handler for every kind of record, the topics it writes, its
- * stores, views and timers. The runtime feeds it one record at a time and makes all effects of that record (rows,
- * timers, outputs, the input's offset) happen together, exactly once, or not at all.
+ * A processor is a const table: the topics it reads, a handler for every kind of record, the topics
+ * it writes, its stores, views and timers. The runtime feeds it one record at a time and makes all
+ * effects of that record (rows, timers, outputs, the input's offset) happen together, exactly once,
+ * or not at all.
  *
- * A handler is `void`: calls on the context report nothing to check. A failure is sticky in the context, later calls
- * do nothing, and the runtime acts on it when the handler returns. Everything a handler is given, and everything the
- * calls below return, lives until the handler returns.
+ * A handler is `void`: calls on the context report nothing to check. A failure is sticky in the
+ * context, later calls do nothing, and the runtime acts on it when the handler returns. Everything
+ * a handler is given, and everything the calls below return, lives until the handler returns.
  *
- * A handler may depend on its record, its stores, its settings and weir_now_ms() only: no clock, no randomness, no I/O.
+ * A handler may depend on its record, its stores, its settings and weir_now_ms() only: no clock, no
+ * randomness, no I/O.
  *
- * The typed calls (stock_level_get, reserve_emit, ...) are generated from topics/ by the schema compiler; the untyped
- * ones at the end of this file are what they are made of.
+ * The typed calls (stock_level_get, reserve_emit, ...) are generated from topics/ by the schema
+ * compiler; the untyped ones at the end of this file are what they are made of.
  */
 #ifndef WEIR_H
 #define WEIR_H
@@ -50,8 +52,8 @@ struct weir_topic {
     int32_t max_message_bytes;
     int64_t retention_ms; /* -1: for ever */
     int64_t delete_retention_ms;
-    /* Calls the handler that `handlers` (a generated struct with one slot per branch) has for this record's branch.
-     * false when that slot is empty. */
+    /* Calls the handler that `handlers` (a generated struct with one slot per branch) has for this
+     * record's branch. false when that slot is empty. */
     bool (*dispatch)(struct weir_context *ctx, const void *record, const void *handlers);
 };
 
@@ -70,13 +72,16 @@ struct weir_input {
     const void *handlers;
 };
 
-/* A compacted view, derived from state: built once per key and take for every key touched by weir_view_touch(). */
+/* A compacted view, derived from state: built once per key and take for every key touched by
+ * weir_view_touch(). */
 struct weir_view {
     const struct weir_topic *topic;
-    void (*build)(struct weir_context *ctx, const char *key); /* reads stores, emits at most one record of topic */
+    void (*build)(struct weir_context *ctx,
+                  const char *key); /* reads stores, emits at most one record of topic */
 };
 
-/* A kind of timer. It fires in the transaction that consumes it, before any record stamped at or after its due time. */
+/* A kind of timer. It fires in the transaction that consumes it, before any record stamped at or
+ * after its due time. */
 struct weir_timer {
     const char *name; /* stands in the state for ever: do not rename */
     void (*fire)(struct weir_context *ctx, const char *key);
@@ -101,12 +106,14 @@ struct weir_processor {
     struct weir_view views[WEIR_LIST_MAX];
     const struct weir_timer *timers[WEIR_LIST_MAX];
     const struct weir_setting *settings[WEIR_LIST_MAX];
-    /* Rules between settings, checked at start. NULL, or returns NULL when they hold, else what is wrong and what to
-     * write instead. `value` reads a setting. */
-    const char *(*check_settings)(int64_t (*value)(const void *from, const struct weir_setting *), const void *from);
+    /* Rules between settings, checked at start. NULL, or returns NULL when they hold, else what is
+     * wrong and what to write instead. `value` reads a setting. */
+    const char *(*check_settings)(int64_t (*value)(const void *from, const struct weir_setting *),
+                                  const void *from);
 };
 
-/* Task time, ms since the epoch: the record's timestamp (never running backwards), or the firing timer's due time. */
+/* Task time, ms since the epoch: the record's timestamp (never running backwards), or the firing
+ * timer's due time. */
 int64_t weir_now_ms(const struct weir_context *ctx);
 
 /* The Kafka key of the record at hand, NUL-terminated; a timer's key inside a timer. */
@@ -118,8 +125,9 @@ int64_t weir_offset(const struct weir_context *ctx);
 
 int64_t weir_setting(const struct weir_context *ctx, const struct weir_setting *setting);
 
-/* This record is bad: its effects are undone, it goes to the dead-letter topic with this reason, the offset moves on.
- * `cause` is one word that a dashboard can group by ("qty", "totals", "conflict"). A timer cannot reject: that is a bug. */
+/* This record is bad: its effects are undone, it goes to the dead-letter topic with this reason,
+ * the offset moves on. `cause` is one word that a dashboard can group by ("qty", "totals",
+ * "conflict"). A timer cannot reject: that is a bug. */
 void weir_reject(struct weir_context *ctx, const char *cause, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -127,7 +135,8 @@ void weir_reject(struct weir_context *ctx, const char *cause, const char *format
 void weir_stale(struct weir_context *ctx);
 
 /* One timer per (kind, key): setting it again moves it, cancelling an absent one is fine. */
-void weir_timer_set(struct weir_context *ctx, const struct weir_timer *timer, const char *key, int64_t due_ms);
+void weir_timer_set(struct weir_context *ctx, const struct weir_timer *timer, const char *key,
+                    int64_t due_ms);
 void weir_timer_cancel(struct weir_context *ctx, const struct weir_timer *timer, const char *key);
 
 /* This key of the view has changed: rebuild and emit it when the take ends. */
@@ -135,26 +144,31 @@ void weir_view_touch(struct weir_context *ctx, const struct weir_topic *view, co
 
 /* Memory that lives until the handler returns; zeroed. Never NULL. */
 void *weir_alloc(struct weir_context *ctx, size_t size);
-const char *weir_format(struct weir_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *weir_format(struct weir_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- what the generated typed calls are made of ---- */
 
-/* Stages `record` (a whole envelope of topic->record) under `key`. Sent when the handler returns, dropped on a reject. A
- * record larger than the topic allows is a reject. */
-void weir_emit(struct weir_context *ctx, const struct weir_topic *topic, const char *key, const void *record);
+/* Stages `record` (a whole envelope of topic->record) under `key`. Sent when the handler returns,
+ * dropped on a reject. A record larger than the topic allows is a reject. */
+void weir_emit(struct weir_context *ctx, const struct weir_topic *topic, const char *key,
+               const void *record);
 
-/* Reads the row whose key fields equal those of `key` (other fields are ignored) into `row`; false when there is none. */
-bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, const void *key, void *row);
+/* Reads the row whose key fields equal those of `key` (other fields are ignored) into `row`; false
+ * when there is none. */
+bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, const void *key,
+                  void *row);
 void weir_row_put(struct weir_context *ctx, const struct weir_store *store, const void *row);
 void weir_row_delete(struct weir_context *ctx, const struct weir_store *store, const void *key);
 
-/* Rows whose first `prefix` key fields equal those of `key`, in key order, at most `limit` (0: all). Returns how many;
- * *rows is an array of the store's struct. */
-size_t weir_row_list(struct weir_context *ctx, const struct weir_store *store, const void *key, size_t prefix,
-                     size_t limit, void **rows);
+/* Rows whose first `prefix` key fields equal those of `key`, in key order, at most `limit` (0:
+ * all). Returns how many; *rows is an array of the store's struct. */
+size_t weir_row_list(struct weir_context *ctx, const struct weir_store *store, const void *key,
+                     size_t prefix, size_t limit, void **rows);
 
-/* All rows whose field number `field` equals that of `like`, in key order. Reads the whole table: for rare needs. */
-size_t weir_row_scan(struct weir_context *ctx, const struct weir_store *store, const void *like, size_t field,
-                     void **rows);
+/* All rows whose field number `field` equals that of `like`, in key order. Reads the whole table:
+ * for rare needs. */
+size_t weir_row_scan(struct weir_context *ctx, const struct weir_store *store, const void *like,
+                     size_t field, void **rows);
 
 #endif

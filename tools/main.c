@@ -7,13 +7,15 @@
 #include "processors.h"
 
 static const struct command *const commands[] = {
-    &run_command,    &up_command,    &topics_command, &load_command,   &put_command,   &cat_command,  &sql_command,
-    &doctor_command, &reset_command, &offsets_command, &dlq_command, &audit_command, &watch_command, NULL,
+    &run_command, &up_command,    &topics_command, &load_command,  &put_command,
+    &cat_command, &sql_command,   &doctor_command, &reset_command, &offsets_command,
+    &dlq_command, &audit_command, &watch_command,  NULL,
 };
 
 static void help(void)
 {
-    printf("weir: order and payment events on Kafka into a shop's transactions, exactly once, with state in SQLite.\n\n"
+    printf("weir: order and payment events on Kafka into a shop's transactions, exactly once, with "
+           "state in SQLite.\n\n"
            "  weir COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; commands[i]; i++) {
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
@@ -22,13 +24,15 @@ static void help(void)
     for (size_t i = 0; processors[i]; i++) {
         printf("  %-10s %s\n", processors[i]->name, processors[i]->summary);
     }
-    printf("\n`weir COMMAND --help` tells more. Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 70 a bug,\n"
+    printf("\n`weir COMMAND --help` tells more. Exit codes: 0 done, 64 usage, 65 bad data, 69 no "
+           "broker, 70 a bug,\n"
            "74 state files, 75 try again (fenced, rebalanced away), 78 configuration.\n");
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         help();
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }

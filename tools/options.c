@@ -1,4 +1,5 @@
-/* options.c - reads a command line by a command's table, and writes its --help from the same table. */
+/* options.c - reads a command line by a command's table, and writes its --help from the same table.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,14 +32,16 @@ void options_help(const struct command *command)
         if (option->letter) {
             snprintf(letter, sizeof letter, "-%c, ", option->letter);
         }
-        snprintf(left, sizeof left, "%s--%s %s", letter, option->name, option->argument ? option->argument : "");
+        snprintf(left, sizeof left, "%s--%s %s", letter, option->name,
+                 option->argument ? option->argument : "");
         printf("  %-30s %s\n", left, option->doc);
     }
     printf("  %-30s %s\n", "-h, --help", "this text");
     printf("\nExample:\n%s\n", command->example);
 }
 
-static const struct option *find(const struct command *command, const char *name, size_t length, char letter)
+static const struct option *find(const struct command *command, const char *name, size_t length,
+                                 char letter)
 {
     for (const struct option *option = command->options; option && option->name; option++) {
         if (letter ? option->letter == letter
@@ -72,7 +75,8 @@ static int set(const struct command *command, const struct option *option, const
     case OPTION_LIST: {
         struct option_list *list = option->value;
         if (list->count == OPTION_LIST_MAX) {
-            return tool_usage(command->name, "--%s: given more than %d times", option->name, OPTION_LIST_MAX);
+            return tool_usage(command->name, "--%s: given more than %d times", option->name,
+                              OPTION_LIST_MAX);
         }
         list->items[list->count++] = text;
         return EXIT_DONE;
@@ -85,12 +89,14 @@ static int unknown(const struct command *command, const char *given)
 {
     const char *names[64] = {NULL};
     size_t count = 0;
-    for (const struct option *option = command->options; option && option->name && count < 63; option++) {
+    for (const struct option *option = command->options; option && option->name && count < 63;
+         option++) {
         names[count++] = option->name;
     }
     const char *nearest = conf_nearest(given + strspn(given, "-"), names);
-    return nearest ? tool_usage(command->name, "unknown option %s; did you mean --%s?", given, nearest)
-                   : tool_usage(command->name, "unknown option %s", given);
+    return nearest
+               ? tool_usage(command->name, "unknown option %s; did you mean --%s?", given, nearest)
+               : tool_usage(command->name, "unknown option %s", given);
 }
 
 /* One argument that begins with '-'. *used: how many arguments it took. */
@@ -100,14 +106,16 @@ static int take_option(const struct command *command, char **argv, int left, int
     bool is_long = text[1] == '-';
     const char *equals = is_long ? strchr(text, '=') : NULL;
     size_t length = equals ? (size_t)(equals - text) - 2 : strlen(text) - (is_long ? 2 : 0);
-    const struct option *option = is_long ? find(command, text + 2, length, 0) : find(command, NULL, 0, text[1]);
+    const struct option *option =
+        is_long ? find(command, text + 2, length, 0) : find(command, NULL, 0, text[1]);
     *used = 1;
     if (!option) {
         return unknown(command, text);
     }
     const char *value = equals ? equals + 1 : !is_long && text[2] ? text + 2 : NULL;
     if (option->kind == OPTION_FLAG) {
-        return value ? tool_usage(command->name, "--%s takes no value", option->name) : set(command, option, NULL);
+        return value ? tool_usage(command->name, "--%s takes no value", option->name)
+                     : set(command, option, NULL);
     }
     if (!value) {
         if (left < 2) {

@@ -6,7 +6,8 @@
 
 void options_help(const struct command *command);
 
-/* Reads options into their places, answers --help, checks the number of arguments, runs. Returns the exit code. */
+/* Reads options into their places, answers --help, checks the number of arguments, runs. Returns
+ * the exit code. */
 int options_run(const struct command *command, int argc, char **argv);
 
 #endif

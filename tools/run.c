@@ -13,11 +13,15 @@ static struct option_list properties;
 
 static const struct option options[] = {
     {"config", 'c', OPTION_TEXT, &config_file, "FILE", "settings (default: config/PROCESSOR.conf)"},
-    {"partition", 0, OPTION_NUMBER, &partition, "N", "run this partition, without group membership"},
+    {"partition", 0, OPTION_NUMBER, &partition, "N",
+     "run this partition, without group membership"},
     {"instance", 0, OPTION_TEXT, &instance_id, "ID", "join the group as the static member ID"},
-    {"wait", 0, OPTION_NUMBER, &wait_ms, "MS", "how long to wait for a broker at start (default: 30000)"},
-    {"property", 'X', OPTION_LIST, &properties, "KEY=VALUE", "a setting: librdkafka.KEY=VALUE, or any of --settings"},
-    {"settings", 0, OPTION_FLAG, &list_settings, NULL, "print every setting with its meaning and default, and stop"},
+    {"wait", 0, OPTION_NUMBER, &wait_ms, "MS",
+     "how long to wait for a broker at start (default: 30000)"},
+    {"property", 'X', OPTION_LIST, &properties, "KEY=VALUE",
+     "a setting: librdkafka.KEY=VALUE, or any of --settings"},
+    {"settings", 0, OPTION_FLAG, &list_settings, NULL,
+     "print every setting with its meaning and default, and stop"},
     {0},
 };
 
@@ -37,14 +41,16 @@ static int run(size_t count, char **arguments)
         return EXIT_DONE;
     }
     if ((partition < 0) == (instance_id == NULL)) {
-        return tool_usage("run", "give either --partition N (this partition, fixed) or --instance ID (a group member)");
+        return tool_usage(
+            "run",
+            "give either --partition N (this partition, fixed) or --instance ID (a group member)");
     }
     char path[4096];
     snprintf(path, sizeof path, "config/%s.conf", processor->name);
     struct settings settings;
     struct error error;
-    enum outcome outcome =
-        settings_load(&settings, processor, config_file ? config_file : path, properties.items, &error);
+    enum outcome outcome = settings_load(&settings, processor, config_file ? config_file : path,
+                                         properties.items, &error);
     int code;
     if (outcome != OK) {
         code = tool_fail("run", outcome, &error);
@@ -66,10 +72,13 @@ const struct command run_command = {
     .name = "run",
     .summary = "run one instance of a processor",
     .usage = "weir run PROCESSOR (--partition N | --instance ID) [options]",
-    .text = "Runs until SIGTERM or SIGINT, which finish the transaction at hand, commit and exit 0. An instance is either\n"
-            "fixed to one partition or a member of the consumer group; both speak one protocol and fence each other.\n"
+    .text = "Runs until SIGTERM or SIGINT, which finish the transaction at hand, commit and exit "
+            "0. An instance is either\n"
+            "fixed to one partition or a member of the consumer group; both speak one protocol and "
+            "fence each other.\n"
             "kill -9 is safe at any moment: the next start goes on from the last commit.",
-    .example = "  weir run inventory --partition 0 -c config/inventory.conf -X librdkafka.statistics.interval.ms=0\n"
+    .example = "  weir run inventory --partition 0 -c config/inventory.conf -X "
+               "librdkafka.statistics.interval.ms=0\n"
                "  runs partition 0 of inventory; its state is <state.dir>/inventory/p0.sqlite",
     .options = options,
     .arguments_min = 1,

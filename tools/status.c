@@ -12,7 +12,7 @@ enum { STATUS_MAX_BYTES = 1024 * 1024 };
 
 static void add_text(struct buffer *out, const char *name, const char *text)
 {
-    buffer_format(out, ",\"%s\":", name);
+    buffer_format(out, "\"%s\":", name);
     json_quote(out, text, strlen(text));
 }
 
@@ -24,10 +24,11 @@ enum outcome status_write(const char *path, const struct status *status, struct 
                   status->since_ms);
     for (size_t i = 0; i < status->count; i++) {
         const struct status_process *process = &status->processes[i];
-        buffer_format(&text, "%s\n  {\"pid\":%" PRId64 ",\"restarts\":%" PRId64 ",\"since_ms\":%" PRId64,
-                      i > 0 ? "," : "", process->pid, process->restarts, process->since_ms);
+        buffer_add_string(&text, i > 0 ? ",\n  {" : "\n  {");
         add_text(&text, "name", process->name);
+        buffer_format(&text, ",\"pid\":%" PRId64 ",\"restarts\":%" PRId64 ",", process->pid, process->restarts);
         add_text(&text, "state", process->state);
+        buffer_format(&text, ",\"since_ms\":%" PRId64 ",", process->since_ms);
         add_text(&text, "exit", process->last_exit);
         buffer_add_byte(&text, '}');
     }

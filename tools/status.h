@@ -9,7 +9,7 @@
 #ifndef WEIR_TOOLS_STATUS_H
 #define WEIR_TOOLS_STATUS_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"

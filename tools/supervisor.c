@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -26,6 +27,14 @@ enum {
     READ_BYTES = 64 * 1024,
     COLOURS = 6,
 };
+
+/* For pauses and patience: the wall clock may jump. */
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 void supervisor_init(struct supervisor *supervisor, FILE *out, const char *status_path)
 {
@@ -184,7 +193,7 @@ static enum outcome start(struct supervisor *supervisor, struct child *child, st
     if (pid < 0) {
         return fail_exit(error, EXIT_IO, "%s cannot be started: %s", child->status->name, strerror(errno));
     }
-    child->started_ms = tool_now_ms();
+    child->started_ms = monotonic_ms();
     child->status->pid = pid;
     set_state(supervisor, child, "running");
     return OK;
@@ -192,7 +201,7 @@ static enum outcome start(struct supervisor *supervisor, struct child *child, st
 
 static enum outcome start_due(struct supervisor *supervisor, struct error *error)
 {
-    int64_t now_ms = tool_now_ms();
+    int64_t now_ms = monotonic_ms();
     for (size_t i = 0; i < supervisor->status.count && !supervisor->stopping; i++) {
         struct child *child = &supervisor->children[i];
         if (child->status->pid == 0 && child->start_at_ms <= now_ms) {
@@ -235,7 +244,7 @@ static void on_end(struct supervisor *supervisor, struct child *child, int wait_
         set_state(supervisor, child, "stopped");
         return;
     }
-    int64_t now_ms = tool_now_ms();
+    int64_t now_ms = monotonic_ms();
     child->pause_ms = supervisor_pause_ms(child->pause_ms, now_ms - child->started_ms, exit_code);
     child->start_at_ms = now_ms + child->pause_ms;
     status->restarts++;
@@ -289,11 +298,11 @@ static void serve_signals(struct supervisor *supervisor, int signals, int64_t *k
             continue;
         }
         if (supervisor->stopping) {
-            *kill_at_ms = tool_now_ms();
+            *kill_at_ms = monotonic_ms();
             continue;
         }
         supervisor->stopping = true;
-        *kill_at_ms = tool_now_ms() + STOP_MS;
+        *kill_at_ms = monotonic_ms() + STOP_MS;
         say(supervisor, "stopping %zu processes", running(supervisor));
         signal_all(supervisor, SIGTERM);
     }
@@ -310,7 +319,7 @@ static int wait_ms(const struct supervisor *supervisor, int64_t kill_at_ms)
             next_ms = child->start_at_ms;
         }
     }
-    int64_t left_ms = next_ms - tool_now_ms();
+    int64_t left_ms = next_ms - monotonic_ms();
     return next_ms == INT64_MAX ? -1 : left_ms < 0 ? 0 : left_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : (int)left_ms;
 }
 
@@ -330,7 +339,7 @@ static enum outcome turn(struct supervisor *supervisor, int signals, int64_t *ki
         }
     }
     serve_signals(supervisor, signals, kill_at_ms);
-    if (supervisor->stopping && tool_now_ms() >= *kill_at_ms) {
+    if (supervisor->stopping && monotonic_ms() >= *kill_at_ms) {
         say(supervisor, "killing the %zu processes that are left", running(supervisor));
         signal_all(supervisor, SIGKILL);
         *kill_at_ms += STOP_MS;

@@ -8,6 +8,7 @@
 #ifndef WEIR_TOOLS_SUPERVISOR_H
 #define WEIR_TOOLS_SUPERVISOR_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/buffer.h"

@@ -76,7 +76,8 @@ enum outcome tool_settings(const struct tool_place *place, const struct weir_pro
         snprintf(state, sizeof state, "state.dir = %s", place->state_dir);
         extra[count++] = state;
     }
-    snprintf(path, sizeof path, "%s/%s.conf", place->config_dir ? place->config_dir : "config", processor->name);
+    snprintf(path, sizeof path, "%s/%s.conf", place->config_dir ? place->config_dir : "config",
+             processor->name);
     return settings_load(settings, processor, path, extra, error);
 }
 
@@ -85,7 +86,8 @@ enum outcome tool_admin(const struct tool_place *place, struct admin **admin, st
     struct settings settings;
     enum outcome outcome = tool_settings(place, processors[0], &settings, error);
     if (outcome == OK) {
-        outcome = admin_open(admin, settings.bootstrap_servers, settings.properties, settings.property_count, error);
+        outcome = admin_open(admin, settings.bootstrap_servers, settings.properties,
+                             settings.property_count, error);
     }
     if (outcome == OK) {
         outcome = admin_wait_for_broker(*admin, 5000, error);
@@ -103,7 +105,8 @@ char *tool_state_path(const struct settings *settings, int32_t partition)
 {
     size_t size = strlen(settings->state_dir) + strlen(settings->application_id) + 32;
     char *path = xmalloc(size);
-    snprintf(path, size, "%s/%s/p%d.sqlite", settings->state_dir, settings->application_id, (int)partition);
+    snprintf(path, size, "%s/%s/p%d.sqlite", settings->state_dir, settings->application_id,
+             (int)partition);
     return path;
 }
 

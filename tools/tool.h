@@ -1,7 +1,8 @@
 /* tool.h - what the subcommands of `weir` share: a table of commands, a table of options, output.
  *
- * A command is one file: a const table of its options, a help text with one real example, and a function. Exit codes are
- * those of base/error.h. What a command prints for people goes to standard output, progress and errors to standard error.
+ * A command is one file: a const table of its options, a help text with one real example, and a
+ * function. Exit codes are those of base/error.h. What a command prints for people goes to standard
+ * output, progress and errors to standard error.
  */
 #ifndef WEIR_TOOLS_TOOL_H
 #define WEIR_TOOLS_TOOL_H
@@ -30,7 +31,8 @@ struct option_list {
     size_t count;
 };
 
-/* One option. `--name VALUE`, `--name=VALUE`, and `-x VALUE` when it has a letter. The last of a table has no name. */
+/* One option. `--name VALUE`, `--name=VALUE`, and `-x VALUE` when it has a letter. The last of a
+ * table has no name. */
 struct option {
     const char *name;
     char letter;
@@ -52,11 +54,12 @@ struct command {
     int (*run)(size_t count, char **arguments);
 };
 
-extern const struct command run_command, up_command, topics_command, load_command, put_command, cat_command, sql_command,
-    doctor_command, reset_command, offsets_command, dlq_command, audit_command, watch_command;
+extern const struct command run_command, up_command, topics_command, load_command, put_command,
+    cat_command, sql_command, doctor_command, reset_command, offsets_command, dlq_command,
+    audit_command, watch_command;
 
-/* Prints "weir COMMAND: text" to standard error and returns error->exit_code (EXIT_UNAVAILABLE when it has none and the
- * outcome was RETRY). */
+/* Prints "weir COMMAND: text" to standard error and returns error->exit_code (EXIT_UNAVAILABLE when
+ * it has none and the outcome was RETRY). */
 int tool_fail(const char *command, enum outcome outcome, const struct error *error);
 
 /* A usage error: prints text and a hint at --help, returns EXIT_USAGE. */
@@ -64,30 +67,40 @@ int tool_usage(const char *command, const char *format, ...) __attribute__((form
 
 /* ---- what most tools need ---- */
 
-/* Finds a processor by name, or a topic of the shop by name; NULL after telling which ones there are. */
+/* Finds a processor by name, or a topic of the shop by name; NULL after telling which ones there
+ * are. */
 const struct weir_processor *tool_processor(const char *command, const char *name);
 const struct weir_topic *tool_topic(const char *command, const char *name);
 
-/* The broker and state directory that a tool uses: --bootstrap-servers and --state-dir, else what common.conf (or the
- * processor's file) in the configuration directory says. */
+/* The broker and state directory that a tool uses: --bootstrap-servers and --state-dir, else what
+ * common.conf (or the processor's file) in the configuration directory says. */
 struct tool_place {
     const char *config_dir; /* -c, default "config" */
     const char *bootstrap_servers, *state_dir;
     struct option_list properties; /* -X librdkafka key=value */
 };
-#define TOOL_PLACE_OPTIONS(place)                                                                                      \
-    {"config", 'c', OPTION_TEXT, &(place).config_dir, "DIR", "configuration directory (default: config)"},            \
-    {"bootstrap-servers", 'b', OPTION_TEXT, &(place).bootstrap_servers, "LIST", "brokers (default: the configuration's)"}, \
-    {"state-dir", 0, OPTION_TEXT, &(place).state_dir, "DIR", "state files (default: the configuration's)"},           \
-    {"property", 'X', OPTION_LIST, &(place).properties, "KEY=VALUE", "a setting for librdkafka; may be repeated"}
+#define TOOL_PLACE_OPTIONS(place)                                                       \
+    {"config",    'c',                                                                  \
+     OPTION_TEXT, &(place).config_dir,                                                  \
+     "DIR",       "configuration directory (default: config)"},                         \
+        {"bootstrap-servers",        'b',    OPTION_TEXT,                               \
+         &(place).bootstrap_servers, "LIST", "brokers (default: the configuration's)"}, \
+        {"state-dir",        0,     OPTION_TEXT,                                        \
+         &(place).state_dir, "DIR", "state files (default: the configuration's)"},      \
+    {                                                                                   \
+        "property", 'X', OPTION_LIST, &(place).properties, "KEY=VALUE",                 \
+            "a setting for librdkafka; may be repeated"                                 \
+    }
 
-/* Loads the settings of `processor` from the place: application id, brokers, state directory with the options' overrides
- * applied. Release with settings_release. */
-MUST_CHECK enum outcome tool_settings(const struct tool_place *place, const struct weir_processor *processor,
+/* Loads the settings of `processor` from the place: application id, brokers, state directory with
+ * the options' overrides applied. Release with settings_release. */
+MUST_CHECK enum outcome tool_settings(const struct tool_place *place,
+                                      const struct weir_processor *processor,
                                       struct settings *settings, struct error *error);
 
 /* Opens an admin on the place's brokers and waits for an answer (5 s). */
-MUST_CHECK enum outcome tool_admin(const struct tool_place *place, struct admin **admin, struct error *error);
+MUST_CHECK enum outcome tool_admin(const struct tool_place *place, struct admin **admin,
+                                   struct error *error);
 
 /* <state.dir>/<application.id>/p<N>.sqlite; malloc'ed. */
 char *tool_state_path(const struct settings *settings, int32_t partition);
@@ -97,7 +110,8 @@ const char *tool_time(int64_t ms, char *text);
 
 int64_t tool_now_ms(void);
 
-/* Set by SIGINT and SIGTERM once tool_catch_signals() was called: long-running tools stop when they see it. */
+/* Set by SIGINT and SIGTERM once tool_catch_signals() was called: long-running tools stop when they
+ * see it. */
 extern volatile bool tool_interrupted;
 void tool_catch_signals(void);
 

@@ -14,18 +14,21 @@ static int64_t replication;
 static const struct option options[] = {
     TOOL_PLACE_OPTIONS(place),
     {"alter", 0, OPTION_FLAG, &alter, NULL, "apply: also set what differs on topics that exist"},
-    {"replication-factor", 0, OPTION_NUMBER, &replication, "N", "apply: for new topics (default: the broker's)"},
+    {"replication-factor", 0, OPTION_NUMBER, &replication, "N",
+     "apply: for new topics (default: the broker's)"},
     {0},
 };
 
-/* All topics of all processors, under the application ids and retentions that their configuration gives. */
+/* All topics of all processors, under the application ids and retentions that their configuration
+ * gives. */
 static enum outcome gather(struct topology *topology, struct error *error)
 {
     for (size_t i = 0; processors[i]; i++) {
         struct settings settings;
         enum outcome outcome = tool_settings(&place, processors[i], &settings, error);
         if (outcome == OK) {
-            topology_add(topology, processors[i], settings.application_id, settings.delete_retention_ms);
+            topology_add(topology, processors[i], settings.application_id,
+                         settings.delete_retention_ms);
         }
         settings_release(&settings);
         if (outcome != OK) {
@@ -35,10 +38,11 @@ static enum outcome gather(struct topology *topology, struct error *error)
     return OK;
 }
 
-static enum outcome create_missing(struct topology *topology, const struct topic_settings *is, struct admin *admin,
-                                   struct error *error)
+static enum outcome create_missing(struct topology *topology, const struct topic_settings *is,
+                                   struct admin *admin, struct error *error)
 {
-    struct topic_settings *missing = arena_alloc(&topology->arena, topology->count * sizeof *missing);
+    struct topic_settings *missing =
+        arena_alloc(&topology->arena, topology->count * sizeof *missing);
     size_t count = 0;
     for (size_t i = 0; i < topology->count; i++) {
         if (is[i].partitions == 0) {
@@ -55,8 +59,9 @@ static enum outcome create_missing(struct topology *topology, const struct topic
 }
 
 /* Says what differs, or sets it. *differences counts what is left wrong. */
-static enum outcome compare(struct topology *topology, const struct topic_settings *is, struct admin *admin,
-                            bool may_alter, size_t *differences, struct error *error)
+static enum outcome compare(struct topology *topology, const struct topic_settings *is,
+                            struct admin *admin, bool may_alter, size_t *differences,
+                            struct error *error)
 {
     *differences = 0;
     for (size_t i = 0; i < topology->count; i++) {
@@ -79,8 +84,8 @@ static enum outcome compare(struct topology *topology, const struct topic_settin
     return OK;
 }
 
-static enum outcome work(bool apply, struct topology *topology, struct admin **admin, size_t *differences,
-                         struct error *error)
+static enum outcome work(bool apply, struct topology *topology, struct admin **admin,
+                         size_t *differences, struct error *error)
 {
     enum outcome outcome = gather(topology, error);
     if (outcome == OK) {
@@ -115,7 +120,9 @@ static int run(size_t count, char **arguments)
     struct error error;
     size_t differences = 0;
     enum outcome outcome = work(apply, &topology, &admin, &differences, &error);
-    int code = outcome != OK ? tool_fail("topics", outcome, &error) : differences > 0 ? EXIT_CONFIG : EXIT_DONE;
+    int code = outcome != OK     ? tool_fail("topics", outcome, &error)
+               : differences > 0 ? EXIT_CONFIG
+                                 : EXIT_DONE;
     if (outcome == OK && differences == 0) {
         printf("all %zu topics are as they should be\n", topology.count);
     }
@@ -128,7 +135,8 @@ const struct command topics_command = {
     .name = "topics",
     .summary = "create or verify every topic: inputs, outputs, changelogs, histories, dead letters",
     .usage = "weir topics apply|check [options]",
-    .text = "apply creates what is missing and never touches what exists, unless --alter is given. check only looks: each\n"
+    .text = "apply creates what is missing and never touches what exists, unless --alter is given. "
+            "check only looks: each\n"
             "difference is named with its remedy, and the exit code is 78.",
     .example = "  weir topics apply -b 127.0.0.1:19092\n"
                "  created   stock.commands               4 partitions, delete",

@@ -32,7 +32,8 @@ void arena_release(struct arena *arena)
     arena_init(arena);
 }
 
-/* A single huge record must not make the process large for ever: what goes beyond KEEP_BYTES is given back. */
+/* A single huge record must not make the process large for ever: what goes beyond KEEP_BYTES is
+ * given back. */
 void arena_reset(struct arena *arena)
 {
     size_t kept = 0;

@@ -1,7 +1,7 @@
 /* arena.h - memory that is forgotten all at once.
  *
- * Blocks are kept across resets, so that after warm-up a record costs no malloc. Out of memory ends the process: a crash
- * is a path that weir survives anyway.
+ * Blocks are kept across resets, so that after warm-up a record costs no malloc. Out of memory ends
+ * the process: a crash is a path that weir survives anyway.
  */
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H
@@ -25,8 +25,10 @@ void arena_reset(struct arena *arena);
 /* Zeroed, aligned for any type, never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
-char *arena_vformat(struct arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
-char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vformat(struct arena *arena, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+char *arena_format(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* malloc and friends that end the process when there is no memory. */
 void *xmalloc(size_t size);

@@ -1,4 +1,5 @@
-/* buffer.h - bytes that grow, with the room given back by buffer_release. data is NULL until the first byte. */
+/* buffer.h - bytes that grow, with the room given back by buffer_release. data is NULL until the
+ * first byte. */
 #ifndef WEIR_BASE_BUFFER_H
 #define WEIR_BASE_BUFFER_H
 
@@ -20,7 +21,8 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t more);
 void buffer_add(struct buffer *buffer, const void *data, size_t size);
 void buffer_add_byte(struct buffer *buffer, uint8_t byte);
 void buffer_add_string(struct buffer *buffer, const char *text); /* without its NUL */
-void buffer_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Puts a NUL behind the bytes (not counted in size) and returns them as a string. */
 const char *buffer_string(struct buffer *buffer);

@@ -34,8 +34,9 @@ static const char *trimmed(struct arena *arena, const char *start, const char *e
     return arena_strndup(arena, start, (size_t)(end - start));
 }
 
-static enum outcome parse_line(struct conf *conf, const char *file, int number, const char **section,
-                               const char *line, const char *end, struct error *error)
+static enum outcome parse_line(struct conf *conf, const char *file, int number,
+                               const char **section, const char *line, const char *end,
+                               struct error *error)
 {
     const char *text = trimmed(&conf->arena, line, end);
     size_t length = strlen(text);
@@ -44,14 +45,16 @@ static enum outcome parse_line(struct conf *conf, const char *file, int number, 
     }
     if (text[0] == '[') {
         if (text[length - 1] != ']' || length < 3) {
-            return fail_exit(error, EXIT_CONFIG, "%s:%d: a section is written [name]", file, number);
+            return fail_exit(error, EXIT_CONFIG, "%s:%d: a section is written [name]", file,
+                             number);
         }
         *section = trimmed(&conf->arena, text + 1, text + length - 1);
         return OK;
     }
     const char *equals = strchr(text, '=');
     if (!equals || equals == text) {
-        return fail_exit(error, EXIT_CONFIG, "%s:%d: '%.60s' is not a setting; write: key = value", file, number, text);
+        return fail_exit(error, EXIT_CONFIG, "%s:%d: '%.60s' is not a setting; write: key = value",
+                         file, number, text);
     }
     if (conf->count == conf->capacity) {
         conf->capacity = conf->capacity > 0 ? conf->capacity * 2 : 32;
@@ -67,7 +70,8 @@ static enum outcome parse_line(struct conf *conf, const char *file, int number, 
     return OK;
 }
 
-enum outcome conf_parse(struct conf *conf, const char *name, const char *text, size_t size, struct error *error)
+enum outcome conf_parse(struct conf *conf, const char *name, const char *text, size_t size,
+                        struct error *error)
 {
     const char *file = arena_strndup(&conf->arena, name, strlen(name));
     if (memchr(text, 0, size) || !utf8_valid(text, size)) {
@@ -103,7 +107,8 @@ enum outcome conf_read(struct conf *conf, const char *path, bool may_be_absent, 
     if (failed) {
         outcome = fail_exit(error, EXIT_CONFIG, "%s: cannot be read", path);
     } else if (size > FILE_MAX_BYTES) {
-        outcome = fail_exit(error, EXIT_CONFIG, "%s: larger than a megabyte: not a configuration file", path);
+        outcome = fail_exit(error, EXIT_CONFIG,
+                            "%s: larger than a megabyte: not a configuration file", path);
     } else {
         outcome = conf_parse(conf, path, text, size, error);
     }

@@ -1,6 +1,7 @@
 /* conf.h - configuration files: `key = value` lines, `# comment` lines, `[section]` lines.
  *
- * A comment stands on its own line; a value goes to the end of its line, without the blanks around it.
+ * A comment stands on its own line; a value goes to the end of its line, without the blanks around
+ * it.
  */
 #ifndef WEIR_BASE_CONF_H
 #define WEIR_BASE_CONF_H
@@ -27,15 +28,17 @@ struct conf {
 void conf_init(struct conf *conf);
 void conf_release(struct conf *conf);
 
-/* Appends the entries of a file. FATAL with EXIT_CONFIG: "file:line: what is wrong and what to write". `may_be_absent`: a
- * missing file is an empty one. */
-MUST_CHECK enum outcome conf_read(struct conf *conf, const char *path, bool may_be_absent, struct error *error);
+/* Appends the entries of a file. FATAL with EXIT_CONFIG: "file:line: what is wrong and what to
+ * write". `may_be_absent`: a missing file is an empty one. */
+MUST_CHECK enum outcome conf_read(struct conf *conf, const char *path, bool may_be_absent,
+                                  struct error *error);
 
 /* The same for a text in memory; `name` stands for the file in messages. */
-MUST_CHECK enum outcome conf_parse(struct conf *conf, const char *name, const char *text, size_t size,
-                                   struct error *error);
+MUST_CHECK enum outcome conf_parse(struct conf *conf, const char *name, const char *text,
+                                   size_t size, struct error *error);
 
-/* The candidate that a person probably meant, or NULL: for "unknown key; did you mean ...". NULL-terminated list. */
+/* The candidate that a person probably meant, or NULL: for "unknown key; did you mean ...".
+ * NULL-terminated list. */
 const char *conf_nearest(const char *word, const char *const *candidates);
 
 /* Reads a whole number; accepts only digits with an optional minus. */

@@ -57,7 +57,8 @@ void check_failed(const char *file, int line, const char *condition)
 
 void check_equal_failed(const char *file, int line, const char *condition, long long a, long long b)
 {
-    fprintf(stderr, "weir: bug: CHECK(%s) failed at %s:%d: %lld is not %lld\n", condition, file, line, a, b);
+    fprintf(stderr, "weir: bug: CHECK(%s) failed at %s:%d: %lld is not %lld\n", condition, file,
+            line, a, b);
     fflush(NULL);
     _exit(EXIT_BUG);
 }

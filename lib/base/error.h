@@ -1,7 +1,8 @@
 /* error.h - what went wrong, and what the caller is to do about it.
  *
- * Inside lib/ every fallible call returns an outcome (the instruction) and writes the cause as text into the caller's
- * struct error: what happened, to what, and what to do. Library code never logs an error it returns.
+ * Inside lib/ every fallible call returns an outcome (the instruction) and writes the cause as text
+ * into the caller's struct error: what happened, to what, and what to do. Library code never logs
+ * an error it returns.
  */
 #ifndef WEIR_BASE_ERROR_H
 #define WEIR_BASE_ERROR_H
@@ -34,7 +35,8 @@ enum {
     EXIT_CONFIG = 78,      /* refused configuration, topic or state: a person must mend it */
 };
 
-/* Writes the text and returns `outcome`, so that one can write: return fail(error, RETRY, "...", ...). */
+/* Writes the text and returns `outcome`, so that one can write: return fail(error, RETRY, "...",
+ * ...). */
 enum outcome fail(struct error *error, enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -43,25 +45,28 @@ enum outcome fail_exit(struct error *error, int exit_code, const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "text: " in front of what is there. */
-void error_prefix(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void error_prefix(struct error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* A broken promise of our own code: prints both sides and aborts with EXIT_BUG. Never compiled out. */
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            check_failed(__FILE__, __LINE__, #condition);                                                              \
-        }                                                                                                              \
+/* A broken promise of our own code: prints both sides and aborts with EXIT_BUG. Never compiled out.
+ */
+#define CHECK(condition)                                  \
+    do {                                                  \
+        if (!(condition)) {                               \
+            check_failed(__FILE__, __LINE__, #condition); \
+        }                                                 \
     } while (0)
 
-#define CHECK_EQUAL(a, b)                                                                                              \
-    do {                                                                                                               \
-        long long check_a_ = (long long)(a), check_b_ = (long long)(b);                                                \
-        if (check_a_ != check_b_) {                                                                                    \
-            check_equal_failed(__FILE__, __LINE__, #a " == " #b, check_a_, check_b_);                                  \
-        }                                                                                                              \
+#define CHECK_EQUAL(a, b)                                                             \
+    do {                                                                              \
+        long long check_a_ = (long long)(a), check_b_ = (long long)(b);               \
+        if (check_a_ != check_b_) {                                                   \
+            check_equal_failed(__FILE__, __LINE__, #a " == " #b, check_a_, check_b_); \
+        }                                                                             \
     } while (0)
 
 _Noreturn void check_failed(const char *file, int line, const char *condition);
-_Noreturn void check_equal_failed(const char *file, int line, const char *condition, long long a, long long b);
+_Noreturn void check_equal_failed(const char *file, int line, const char *condition, long long a,
+                                  long long b);
 
 #endif

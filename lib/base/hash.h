@@ -1,6 +1,8 @@
-/* hash.h - a fast 64-bit hash with a fixed definition (checkpoint digests are compared across machines).
+/* hash.h - a fast 64-bit hash with a fixed definition (checkpoint digests are compared across
+ * machines).
  *
- * Eight bytes a step, little endian, each folded in by a multiplication; the length closes it. Not for hostile keys.
+ * Eight bytes a step, little endian, each folded in by a multiplication; the length closes it. Not
+ * for hostile keys.
  */
 #ifndef WEIR_BASE_HASH_H
 #define WEIR_BASE_HASH_H

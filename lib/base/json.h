@@ -1,8 +1,9 @@
 /* json.h - JSON trees, read-only; the one place that knows jansson.
  *
- * A tree lives as long as the arena it is read into, or until json_free of its root. Numbers that are not integers are
- * kept apart (JSON_REAL_NUMBER) and never turned into integers. Duplicate members, a NUL in a member's name, integers
- * beyond 64 bits, bad UTF-8 and trailing text are refused; depth is bounded (64), and so are values (250,000 a text).
+ * A tree lives as long as the arena it is read into, or until json_free of its root. Numbers that
+ * are not integers are kept apart (JSON_REAL_NUMBER) and never turned into integers. Duplicate
+ * members, a NUL in a member's name, integers beyond 64 bits, bad UTF-8 and trailing text are
+ * refused; depth is bounded (64), and so are values (250,000 a text).
  */
 #ifndef WEIR_BASE_JSON_H
 #define WEIR_BASE_JSON_H
@@ -17,20 +18,30 @@
 
 struct json;
 
-enum json_kind { JSON_NULL_VALUE, JSON_BOOLEAN, JSON_NUMBER, JSON_REAL_NUMBER, JSON_TEXT, JSON_LIST, JSON_MEMBERS };
+enum json_kind {
+    JSON_NULL_VALUE,
+    JSON_BOOLEAN,
+    JSON_NUMBER,
+    JSON_REAL_NUMBER,
+    JSON_TEXT,
+    JSON_LIST,
+    JSON_MEMBERS
+};
 
 /* FATAL (EXIT_DATA) with "line L, column C: reason". */
-MUST_CHECK enum outcome json_parse(struct json **root, const void *text, size_t size, struct error *error);
+MUST_CHECK enum outcome json_parse(struct json **root, const void *text, size_t size,
+                                   struct error *error);
 void json_free(struct json *root); /* only of json_parse's root; NULL is fine */
 
 /* The same with the whole tree in `arena`: nothing to free. */
-MUST_CHECK enum outcome json_parse_in(struct json **root, const void *text, size_t size, struct arena *arena,
-                                      struct error *error);
+MUST_CHECK enum outcome json_parse_in(struct json **root, const void *text, size_t size,
+                                      struct arena *arena, struct error *error);
 
 enum json_kind json_kind(const struct json *value);
 bool json_boolean(const struct json *value);
-int64_t json_number(const struct json *value);   /* of a JSON_NUMBER (json_integer is jansson's) */
-const char *json_text(const struct json *value); /* of a JSON_TEXT; may hold NULs: see json_text_size */
+int64_t json_number(const struct json *value); /* of a JSON_NUMBER (json_integer is jansson's) */
+const char *json_text(
+    const struct json *value); /* of a JSON_TEXT; may hold NULs: see json_text_size */
 size_t json_text_size(const struct json *value);
 
 size_t json_count(const struct json *value); /* of a list or an object */

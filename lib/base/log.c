@@ -68,7 +68,8 @@ static struct kind *kind_of(const char *event)
 }
 
 /* Says whether this line may go out, and how many before it did not. */
-static bool let_through(enum log_level level, const char *event, int64_t now_ms, unsigned *held_back)
+static bool let_through(enum log_level level, const char *event, int64_t now_ms,
+                        unsigned *held_back)
 {
     *held_back = 0;
     if (level > LOG_WARN) {
@@ -114,16 +115,18 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         struct tm utc;
         gmtime_r(&now.tv_sec, &utc);
         size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-        used += clipped(snprintf(line + used, sizeof line - used, ".%03ldZ %s %s %s ", now.tv_nsec / 1000000,
-                                 level_names[level], who, event),
+        used += clipped(snprintf(line + used, sizeof line - used, ".%03ldZ %s %s %s ",
+                                 now.tv_nsec / 1000000, level_names[level], who, event),
                         sizeof line - used);
         va_list args;
         va_start(args, format);
-        used += clipped(vsnprintf(line + used, sizeof line - used - 1, format, args), sizeof line - used - 1);
+        used += clipped(vsnprintf(line + used, sizeof line - used - 1, format, args),
+                        sizeof line - used - 1);
         va_end(args);
         if (held_back > 0) {
-            used += clipped(snprintf(line + used, sizeof line - used - 1, " held_back=%u", held_back),
-                            sizeof line - used - 1);
+            used +=
+                clipped(snprintf(line + used, sizeof line - used - 1, " held_back=%u", held_back),
+                        sizeof line - used - 1);
         }
         for (size_t i = 0; i < used; i++) {
             if ((unsigned char)line[i] < ' ' || line[i] == 127) {

@@ -1,7 +1,8 @@
-/* testpoint.h - named places where a test may kill or stop the process. Compiled in only with WEIR_TESTPOINTS.
+/* testpoint.h - named places where a test may kill or stop the process. Compiled in only with
+ * WEIR_TESTPOINTS.
  *
- * WEIR_KILL_AT=name:n kills this process (SIGKILL) at the n-th time it reaches the point of that name; WEIR_STOP_AT=name:n
- * stops it there (SIGSTOP) until someone sends SIGCONT.
+ * WEIR_KILL_AT=name:n kills this process (SIGKILL) at the n-th time it reaches the point of that
+ * name; WEIR_STOP_AT=name:n stops it there (SIGSTOP) until someone sends SIGCONT.
  */
 #ifndef WEIR_BASE_TESTPOINT_H
 #define WEIR_BASE_TESTPOINT_H

@@ -14,24 +14,27 @@ struct client_property {
 
 struct client_options {
     const char *bootstrap_servers;
-    const char *application_id;        /* the consumer group */
-    const char *instance_id;           /* group.instance.id; NULL: fixed mode */
-    int32_t fixed_partition;           /* fixed mode: assigned without membership */
-    const char *const *topics;         /* inputs, NULL-terminated */
+    const char *application_id; /* the consumer group */
+    const char *instance_id;    /* group.instance.id; NULL: fixed mode */
+    int32_t fixed_partition;    /* fixed mode: assigned without membership */
+    const char *const *topics;  /* inputs, NULL-terminated */
     struct port_group group;
     int session_timeout_ms, transaction_timeout_ms;
     const struct client_property *properties; /* librdkafka.key=value of the user's, applied last */
     size_t property_count;
 };
 
-/* Settings that would break the promise (enable.auto.commit, isolation.level, ...) and options that load or run code are
- * refused: FATAL with EXIT_CONFIG naming key and source and what to write instead. Unknown keys too. */
-MUST_CHECK enum outcome client_check_properties(const struct client_property *properties, size_t count,
-                                                struct error *error);
+/* Settings that would break the promise (enable.auto.commit, isolation.level, ...) and options that
+ * load or run code are refused: FATAL with EXIT_CONFIG naming key and source and what to write
+ * instead. Unknown keys too. */
+MUST_CHECK enum outcome client_check_properties(const struct client_property *properties,
+                                                size_t count, struct error *error);
 
-/* Opens the consumer and joins (group mode) or assigns (fixed mode; group.assigned is called from the first poll). Does not
- * wait for a broker. Producers and readers are opened from the same options. */
-MUST_CHECK enum outcome client_open(struct port **port, const struct client_options *options, struct error *error);
+/* Opens the consumer and joins (group mode) or assigns (fixed mode; group.assigned is called from
+ * the first poll). Does not wait for a broker. Producers and readers are opened from the same
+ * options. */
+MUST_CHECK enum outcome client_open(struct port **port, const struct client_options *options,
+                                    struct error *error);
 
 /* Leaves the group, closes. All producers and readers must be closed before. NULL is fine. */
 void client_close(struct port *port);

@@ -1,4 +1,5 @@
-/* context.c - the calls a handler may make (weir.h), on the three layers: overlay, write set, file. */
+/* context.c - the calls a handler may make (weir.h), on the three layers: overlay, write set, file.
+ */
 #include "runtime/context.h"
 
 #include <stdio.h>
@@ -8,12 +9,15 @@
 #include "codec/key.h"
 
 enum {
-    RECORD_OVERHEAD_BYTES = 1024, /* batch header, key, our headers: what a record weighs beside its value */
-    ROW_MAX_BYTES = 900 * 1024,   /* a changelog record must fit the broker's default limit of 1 MiB */
+    RECORD_OVERHEAD_BYTES =
+        1024, /* batch header, key, our headers: what a record weighs beside its value */
+    ROW_MAX_BYTES =
+        900 * 1024, /* a changelog record must fit the broker's default limit of 1 MiB */
 };
 
-void context_init(struct weir_context *ctx, const struct weir_processor *processor, const int64_t *settings,
-                  struct codec *codec, struct store *store, const struct weir_store *const *tables, int32_t partition)
+void context_init(struct weir_context *ctx, const struct weir_processor *processor,
+                  const int64_t *settings, struct codec *codec, struct store *store,
+                  const struct weir_store *const *tables, int32_t partition)
 {
     *ctx = (struct weir_context){
         .processor = processor,
@@ -68,7 +72,8 @@ void context_clear(struct weir_context *ctx)
     ctx->reject_cause[0] = 0;
 }
 
-void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key, int64_t now_ms)
+void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key,
+                   int64_t now_ms)
 {
     ctx->cause = *cause;
     ctx->key = key;
@@ -118,7 +123,8 @@ static enum outcome flush_set(struct weir_context *ctx, struct write_set *set, s
         }
         void *row = arena_alloc(&arena, entry->table->record->size);
         if (entry->value.data) {
-            CHECK(codec_decode_datum(ctx->codec, entry->table->record, entry->value, &arena, row, error) == DECODED);
+            CHECK(codec_decode_datum(ctx->codec, entry->table->record, entry->value, &arena, row,
+                                     error) == DECODED);
             outcome = store_put(ctx->store, entry->table, row, error);
         } else {
             CHECK(key_decode(entry->table, entry->key, &arena, row));
@@ -218,7 +224,8 @@ static bool may_emit(const struct weir_context *ctx, const struct weir_topic *to
     return false;
 }
 
-void weir_emit(struct weir_context *ctx, const struct weir_topic *topic, const char *key, const void *record)
+void weir_emit(struct weir_context *ctx, const struct weir_topic *topic, const char *key,
+               const void *record)
 {
     if (dead(ctx)) {
         return;
@@ -238,9 +245,10 @@ void weir_emit(struct weir_context *ctx, const struct weir_topic *topic, const c
         record_to_json(topic->record, record, bytes);
     }
     staged.value_size = bytes->size - staged.value_at;
-    if (staged.key_size + staged.value_size + RECORD_OVERHEAD_BYTES > (size_t)topic->max_message_bytes) {
-        weir_reject(ctx, "too_large", "an output of %zu bytes for %s, which takes %d", staged.value_size, topic->name,
-                    (int)topic->max_message_bytes);
+    if (staged.key_size + staged.value_size + RECORD_OVERHEAD_BYTES >
+        (size_t)topic->max_message_bytes) {
+        weir_reject(ctx, "too_large", "an output of %zu bytes for %s, which takes %d",
+                    staged.value_size, topic->name, (int)topic->max_message_bytes);
         return;
     }
     ctx->staged[ctx->staged_count++] = staged;
@@ -267,7 +275,8 @@ void weir_view_touch(struct weir_context *ctx, const struct weir_topic *view, co
 
 /* ---- rows ---- */
 
-bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, const void *key, void *row)
+bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, const void *key,
+                  void *row)
 {
     if (dead(ctx)) {
         memset(row, 0, store->record->size);
@@ -284,7 +293,8 @@ bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, cons
         if (!entry->value.data) {
             return false;
         }
-        CHECK(codec_decode_datum(ctx->codec, store->record, entry->value, &ctx->arena, row, &ctx->error) == DECODED);
+        CHECK(codec_decode_datum(ctx->codec, store->record, entry->value, &ctx->arena, row,
+                                 &ctx->error) == DECODED);
         return true;
     }
     bool found = false;
@@ -309,8 +319,8 @@ void weir_row_put(struct weir_context *ctx, const struct weir_store *store, cons
     codec_encode_datum(store->record, row, &ctx->scratch);
     size_t value_size = ctx->scratch.size - key_size;
     if (ctx->scratch.size > ROW_MAX_BYTES) {
-        weir_reject(ctx, "too_large", "a row of %zu bytes in %s; the limit is %d", value_size, store->name,
-                    ROW_MAX_BYTES);
+        weir_reject(ctx, "too_large", "a row of %zu bytes in %s; the limit is %d", value_size,
+                    store->name, ROW_MAX_BYTES);
         return;
     }
     write_set_put(&ctx->overlay, store, (struct weir_bytes){ctx->scratch.data, key_size},
@@ -329,8 +339,9 @@ void weir_row_delete(struct weir_context *ctx, const struct weir_store *store, c
                   (struct weir_bytes){NULL, 0});
 }
 
-/* A range read sees SQLite only, so the take's rows are flushed first, and the record's own are put under a savepoint that
- * is undone once the answer stands in the arena: a reject later must find nothing of this record in the file. */
+/* A range read sees SQLite only, so the take's rows are flushed first, and the record's own are put
+ * under a savepoint that is undone once the answer stands in the arena: a reject later must find
+ * nothing of this record in the file. */
 static bool range_begin(struct weir_context *ctx)
 {
     enum outcome outcome = context_flush(ctx, &ctx->error);
@@ -359,8 +370,8 @@ static void range_end(struct weir_context *ctx, enum outcome outcome)
     }
 }
 
-size_t weir_row_list(struct weir_context *ctx, const struct weir_store *store, const void *key, size_t prefix,
-                     size_t limit, void **rows)
+size_t weir_row_list(struct weir_context *ctx, const struct weir_store *store, const void *key,
+                     size_t prefix, size_t limit, void **rows)
 {
     *rows = NULL;
     if (dead(ctx) || !range_begin(ctx)) {
@@ -373,22 +384,24 @@ size_t weir_row_list(struct weir_context *ctx, const struct weir_store *store, c
     return ctx->failed ? 0 : count;
 }
 
-size_t weir_row_scan(struct weir_context *ctx, const struct weir_store *store, const void *like, size_t field,
-                     void **rows)
+size_t weir_row_scan(struct weir_context *ctx, const struct weir_store *store, const void *like,
+                     size_t field, void **rows)
 {
     *rows = NULL;
     if (dead(ctx) || !range_begin(ctx)) {
         return 0;
     }
     size_t count = 0;
-    enum outcome outcome = store_scan(ctx->store, store, like, field, &ctx->arena, rows, &count, &ctx->error);
+    enum outcome outcome =
+        store_scan(ctx->store, store, like, field, &ctx->arena, rows, &count, &ctx->error);
     range_end(ctx, outcome);
     return ctx->failed ? 0 : count;
 }
 
 /* ---- timers: rows of the task's own table ---- */
 
-void weir_timer_set(struct weir_context *ctx, const struct weir_timer *timer, const char *key, int64_t due_ms)
+void weir_timer_set(struct weir_context *ctx, const struct weir_timer *timer, const char *key,
+                    int64_t due_ms)
 {
     if (ctx->in_timer && due_ms <= ctx->now_ms) {
         due_ms = ctx->now_ms + 1; /* a timer that re-arms itself for now would fire for ever */

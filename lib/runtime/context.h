@@ -1,10 +1,12 @@
-/* context.h - what stands behind struct weir_context: one record's effects, until they are kept or forgotten.
+/* context.h - what stands behind struct weir_context: one record's effects, until they are kept or
+ * forgotten.
  *
- * A task has one context. For every record (or timer, or view) it is begun, handed to a handler, and ended:
+ * A task has one context. For every record (or timer, or view) it is begun, handed to a handler,
+ * and ended:
  *
- *     context_begin -> handler -> context_end: HANDLED or STALE: writes merged into the take, outputs staged for sending
- *                                              REJECTED: everything this record did is forgotten
- *                                              FAILED: the world failed; the whole take has to go
+ *     context_begin -> handler -> context_end: HANDLED or STALE: writes merged into the take,
+ * outputs staged for sending REJECTED: everything this record did is forgotten FAILED: the world
+ * failed; the whole take has to go
  *
  * Rows are looked for in the record's overlay, then in the take's write set, then in the file.
  */
@@ -38,9 +40,10 @@ struct weir_context {
     int32_t partition;
 
     /* for the take */
-    struct write_set take;    /* rows */
-    struct write_set views;   /* touched views: key "<view number>/<key>", value the toucher's Cause datum */
-    int64_t timer_bound_ms;   /* no timer of the task is due before this; INT64_MIN: not known */
+    struct write_set take; /* rows */
+    struct write_set
+        views; /* touched views: key "<view number>/<key>", value the toucher's Cause datum */
+    int64_t timer_bound_ms; /* no timer of the task is due before this; INT64_MIN: not known */
 
     /* for the record */
     struct write_set overlay, touched;
@@ -58,20 +61,22 @@ struct weir_context {
     struct error error; /* of the failure */
 };
 
-void context_init(struct weir_context *ctx, const struct weir_processor *processor, const int64_t *settings,
-                  struct codec *codec, struct store *store, const struct weir_store *const *tables, int32_t partition);
+void context_init(struct weir_context *ctx, const struct weir_processor *processor,
+                  const int64_t *settings, struct codec *codec, struct store *store,
+                  const struct weir_store *const *tables, int32_t partition);
 void context_release(struct weir_context *ctx);
 
-/* Forgets the take's write set and touched views. `aborted`: what the take did is undone, so timers that it fired or
- * cancelled are armed again. */
+/* Forgets the take's write set and touched views. `aborted`: what the take did is undone, so timers
+ * that it fired or cancelled are armed again. */
 void context_reset_take(struct weir_context *ctx, bool aborted);
 
-/* Forgets the last record's memory. Called by context_begin too; a record's decoded form is put into ctx->arena in
- * between. */
+/* Forgets the last record's memory. Called by context_begin too; a record's decoded form is put
+ * into ctx->arena in between. */
 void context_clear(struct weir_context *ctx);
 
 /* After context_clear. `key` must live until the end of the record. */
-void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key, int64_t now_ms);
+void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key,
+                   int64_t now_ms);
 enum verdict context_end(struct weir_context *ctx);
 
 /* Writes the take's rows that SQLite does not have yet, in key order. */

@@ -1,5 +1,6 @@
-/* effects.c - what a take leaves behind: outputs with their causes, dead letters, views, rows in SQLite and in the
- * changelog, the checkpoint, the offsets. All of it goes into the open transaction.
+/* effects.c - what a take leaves behind: outputs with their causes, dead letters, views, rows in
+ * SQLite and in the changelog, the checkpoint, the offsets. All of it goes into the open
+ * transaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 
 /* ---- outputs and dead letters ---- */
 
-static void add_to_digest(struct task *task, const char *topic, struct weir_bytes key, struct weir_bytes value)
+static void add_to_digest(struct task *task, const char *topic, struct weir_bytes key,
+                          struct weir_bytes value)
 {
     task->digest = hash_bytes(task->digest, topic, strlen(topic));
     task->digest = hash_bytes(task->digest, key.data, key.size);
@@ -38,8 +40,8 @@ enum txn_result effects_send(struct task *task, struct error *error)
         struct weir_bytes key = {ctx->staged_bytes.data + staged->key_at, staged->key_size};
         struct weir_bytes value = {ctx->staged_bytes.data + staged->value_at, staged->value_size};
         add_to_digest(task, staged->topic->name, key, value);
-        enum txn_result result =
-            task->calls->send(task->producer, staged->topic->name, -1, key, value, &header, 1, NULL, error);
+        enum txn_result result = task->calls->send(task->producer, staged->topic->name, -1, key,
+                                                   value, &header, 1, NULL, error);
         if (result != TXN_DONE) {
             return result;
         }
@@ -66,8 +68,9 @@ static bool is_dead_letter_header(const char *name)
     return false;
 }
 
-enum txn_result effects_dead_letter(struct task *task, struct input *input, const struct port_record *record,
-                                   const char *class_name, const char *cause, const char *reason, struct error *error)
+enum txn_result effects_dead_letter(struct task *task, struct input *input,
+                                    const struct port_record *record, const char *class_name,
+                                    const char *cause, const char *reason, struct error *error)
 {
     struct arena *arena = &task->context.arena;
     struct port_header headers[PORT_HEADERS_MAX];
@@ -77,7 +80,9 @@ enum txn_result effects_dead_letter(struct task *task, struct input *input, cons
     for (size_t i = 0; task->calls->header(task->port, record, i, &original); i++) {
         if (strcmp(original.name, DEAD_ATTEMPT) == 0) {
             int64_t before = 0;
-            if (conf_number(arena_strndup(arena, (const char *)original.value.data, original.value.size), &before)) {
+            if (conf_number(arena_strndup(arena, (const char *)original.value.data,
+                                          original.value.size),
+                            &before)) {
                 attempt = (int)before + 1;
             }
         } else if (!is_dead_letter_header(original.name) && count < PORT_HEADERS_MAX - 8) {
@@ -85,22 +90,25 @@ enum txn_result effects_dead_letter(struct task *task, struct input *input, cons
         }
     }
     int partition = (int)task->options.partition;
-    const char *source = arena_format(arena, "%s/%d/%lld", input->topic->name, partition, (long long)record->offset);
+    const char *source =
+        arena_format(arena, "%s/%d/%lld", input->topic->name, partition, (long long)record->offset);
     headers[count++] = text_header(task, DEAD_CLASS, class_name);
     headers[count++] = text_header(task, DEAD_CAUSE, cause);
     headers[count++] = text_header(task, DEAD_REASON, reason);
     headers[count++] = text_header(task, DEAD_SOURCE, source);
     headers[count++] = text_header(task, DEAD_PROCESSOR, task->options.application_id);
     headers[count++] = text_header(task, DEAD_ATTEMPT, arena_format(arena, "%d", attempt));
+    headers[count++] = text_header(task, DEAD_FIRST_MS,
+                                   arena_format(arena, "%lld", (long long)record->timestamp_ms));
     headers[count++] =
-        text_header(task, DEAD_FIRST_MS, arena_format(arena, "%lld", (long long)record->timestamp_ms));
-    headers[count++] = text_header(task, DEAD_LAST_MS, arena_format(arena, "%lld", (long long)task->task_time_ms));
+        text_header(task, DEAD_LAST_MS, arena_format(arena, "%lld", (long long)task->task_time_ms));
 
     const char *topic = arena_format(arena, "%s.dlq", input->topic->name);
-    log_event(LOG_WARN, "dead_letter", "source=%s class=%s cause=%s reason=\"%s\"", source, class_name, cause, reason);
+    log_event(LOG_WARN, "dead_letter", "source=%s class=%s cause=%s reason=\"%s\"", source,
+              class_name, cause, reason);
     input->dead++;
-    return task->calls->send(task->producer, topic, task->options.partition, record->key, record->value, headers, count,
-                             NULL, error);
+    return task->calls->send(task->producer, topic, task->options.partition, record->key,
+                             record->value, headers, count, NULL, error);
 }
 
 /* ---- rows to SQLite and to the changelog ---- */
@@ -136,10 +144,12 @@ enum txn_result effects_rows(struct task *task, struct error *error)
         if (entry->value.data) {
             codec_frame(entry->table->record, &task->scratch);
             buffer_add(&task->scratch, entry->value.data, entry->value.size);
-            value = (struct weir_bytes){task->scratch.data + key_size, task->scratch.size - key_size};
+            value =
+                (struct weir_bytes){task->scratch.data + key_size, task->scratch.size - key_size};
         }
         result = task->calls->send(task->producer, task->changelog, task->options.partition,
-                                   (struct weir_bytes){task->scratch.data, key_size}, value, NULL, 0, NULL, error);
+                                   (struct weir_bytes){task->scratch.data, key_size}, value, NULL,
+                                   0, NULL, error);
     }
     arena_release(&arena);
     return result;
@@ -156,7 +166,8 @@ static enum txn_result build_views(struct task *task, struct error *error)
         context_clear(ctx);
         const struct weir_view *view = &task->options.processor->views[entry->key.data[0]];
         struct cause cause;
-        CHECK(codec_decode_datum(ctx->codec, &cause_record, entry->value, &ctx->arena, &cause, error) == DECODED);
+        CHECK(codec_decode_datum(ctx->codec, &cause_record, entry->value, &ctx->arena, &cause,
+                                 error) == DECODED);
         cause.ordinal = -1; /* coalesced: it stands for all that touched it, and names the last */
         context_begin(ctx, &cause, (const char *)entry->key.data + 1, task->task_time_ms);
         ctx->in_view = true;
@@ -215,11 +226,12 @@ enum txn_result take_finish(struct task *task, struct error *error)
     codec_encode(&checkpoint_record, &task->checkpoint, &task->scratch);
     struct weir_bytes key = {(const uint8_t *)CHECKPOINT_KEY, strlen(CHECKPOINT_KEY)};
     struct weir_bytes value = {task->scratch.data, task->scratch.size};
-    result = task->calls->send(task->producer, task->history, task->options.partition, key, value, NULL, 0, NULL, error);
+    result = task->calls->send(task->producer, task->history, task->options.partition, key, value,
+                               NULL, 0, NULL, error);
     task->delivery = (struct port_delivery){.offset = -1};
     if (result == TXN_DONE) {
-        result = task->calls->send(task->producer, task->changelog, task->options.partition, key, value, NULL, 0,
-                                   &task->delivery, error);
+        result = task->calls->send(task->producer, task->changelog, task->options.partition, key,
+                                   value, NULL, 0, &task->delivery, error);
     }
     if (result != TXN_DONE) {
         return result;
@@ -227,10 +239,12 @@ enum txn_result take_finish(struct task *task, struct error *error)
     TESTPOINT("produced_last");
     struct port_offset offsets[WEIR_LIST_MAX];
     for (size_t i = 0; i < task->input_count; i++) {
-        offsets[i] = (struct port_offset){.topic = task->inputs[i].topic->name, .offset = task->inputs[i].done_offset};
+        offsets[i] = (struct port_offset){.topic = task->inputs[i].topic->name,
+                                          .offset = task->inputs[i].done_offset};
         metadata_write(task->pending.commit_number, task->pending.incarnation, offsets[i].metadata);
     }
-    result = task->calls->send_offsets(task->producer, offsets, task->input_count, task->options.partition,
+    result = task->calls->send_offsets(task->producer, offsets, task->input_count,
+                                       task->options.partition,
                                        task->options.transaction_timeout_ms, error);
     TESTPOINT("offsets_sent");
     return result;

@@ -1,15 +1,17 @@
 /* handle.c - a take through the handlers.
  *
- * A timer due at t fires before the first record stamped at or after t. Each record's effects are kept
- * or forgotten as a whole (I-4); its outputs are handed to the producer only when its handler has returned, because what
- * librdkafka has cannot be called back.
+ * A timer due at t fires before the first record stamped at or after t. Each record's effects are
+ * kept or forgotten as a whole (I-4); its outputs are handed to the producer only when its handler
+ * has returned, because what librdkafka has cannot be called back.
  */
 #include <string.h>
 
 #include "base/utf8.h"
 #include "runtime/task_internal.h"
 
-enum { WRITE_SET_MAX_BYTES = 16 * 1024 * 1024 }; /* beyond it the take's rows go to SQLite and the changelog early */
+enum {
+    WRITE_SET_MAX_BYTES = 16 * 1024 * 1024
+}; /* beyond it the take's rows go to SQLite and the changelog early */
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -51,7 +53,8 @@ static enum txn_result fire(struct task *task, const struct timer_row *row, stru
     const struct weir_timer *kind = timer_kind(task, row->kind);
     if (!kind) {
         fail_exit(&task->fatal, EXIT_CONFIG,
-                  "the state of partition %d has a timer of kind '%s', which this version of '%s' does not know; run the "
+                  "the state of partition %d has a timer of kind '%s', which this version of '%s' "
+                  "does not know; run the "
                   "version that set it",
                   (int)task->options.partition, row->kind, task->options.processor->name);
         *error = task->fatal;
@@ -76,8 +79,10 @@ static enum txn_result fire(struct task *task, const struct timer_row *row, stru
     return effects_send(task, error);
 }
 
-/* Fires what is due at or before `until_ms`, in order of (due, kind, key). *all false: the cap was reached first. */
-static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *all, struct error *error)
+/* Fires what is due at or before `until_ms`, in order of (due, kind, key). *all false: the cap was
+ * reached first. */
+static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *all,
+                                   struct error *error)
 {
     struct weir_context *ctx = &task->context;
     *all = true;
@@ -127,8 +132,9 @@ static const char *own_key(const struct input *input, const void *record)
 enum reading { READ, BAD, UNKNOWN };
 
 /* Decodes value and key into the context's arena. BAD and UNKNOWN: `cause` and error say why. */
-static enum reading read_record(struct task *task, const struct input *input, const struct port_record *record,
-                                void **decoded, const char **key, const char **cause, struct error *error)
+static enum reading read_record(struct task *task, const struct input *input,
+                                const struct port_record *record, void **decoded, const char **key,
+                                const char **cause, struct error *error)
 {
     struct arena *arena = &task->context.arena;
     const struct weir_topic *topic = input->topic;
@@ -137,7 +143,8 @@ static enum reading read_record(struct task *task, const struct input *input, co
         fail(error, OK, "the record has no key; %s is keyed by %s", topic->name, topic->key);
         return BAD;
     }
-    if (memchr(record->key.data, 0, record->key.size) || !utf8_valid(record->key.data, record->key.size)) {
+    if (memchr(record->key.data, 0, record->key.size) ||
+        !utf8_valid(record->key.data, record->key.size)) {
         fail(error, OK, "the key is not UTF-8 text");
         return BAD;
     }
@@ -150,7 +157,8 @@ static enum reading read_record(struct task *task, const struct input *input, co
     *decoded = arena_alloc(arena, topic->record->size);
     enum decode_result result =
         topic->encoding == WEIR_AVRO
-            ? codec_decode(task->options.codec, topic->record, record->value, arena, *decoded, error)
+            ? codec_decode(task->options.codec, topic->record, record->value, arena, *decoded,
+                           error)
             : record_from_json(topic->record, record->value, arena, *decoded, error);
     switch (result) {
     case DECODED:
@@ -163,14 +171,15 @@ static enum reading read_record(struct task *task, const struct input *input, co
     }
     if (strcmp(own_key(input, *decoded), *key) != 0) {
         *cause = "key";
-        fail(error, OK, "the record's %s is '%s', its key is '%s'", topic->key, own_key(input, *decoded), *key);
+        fail(error, OK, "the record's %s is '%s', its key is '%s'", topic->key,
+             own_key(input, *decoded), *key);
         return BAD;
     }
     return READ;
 }
 
-static enum txn_result handle_record(struct task *task, struct input *input, const struct port_record *record,
-                                     struct error *error)
+static enum txn_result handle_record(struct task *task, struct input *input,
+                                     const struct port_record *record, struct error *error)
 {
     struct weir_context *ctx = &task->context;
     context_clear(ctx);
@@ -189,11 +198,13 @@ static enum txn_result handle_record(struct task *task, struct input *input, con
         input_block(task, input, record, why.text);
         return TXN_DONE;
     }
-    struct cause by = {
-        .topic = input->topic->name, .partition = task->options.partition, .offset = record->offset};
+    struct cause by = {.topic = input->topic->name,
+                       .partition = task->options.partition,
+                       .offset = record->offset};
     context_begin(ctx, &by, key, task->task_time_ms);
     if (!input->topic->dispatch(ctx, decoded, input->handlers)) {
-        input_block(task, input, record, "this version of the processor has no handler for this kind of record");
+        input_block(task, input, record,
+                    "this version of the processor has no handler for this kind of record");
         return TXN_DONE;
     }
     switch (context_end(ctx)) {
@@ -204,7 +215,8 @@ static enum txn_result handle_record(struct task *task, struct input *input, con
         input->stale++;
         return effects_send(task, error);
     case REJECTED:
-        return effects_dead_letter(task, input, record, "REJECTED", ctx->reject_cause, ctx->reject_reason, error);
+        return effects_dead_letter(task, input, record, "REJECTED", ctx->reject_cause,
+                                   ctx->reject_reason, error);
     case FAILED:
         *error = ctx->error;
         return effects_of_store(task, ctx->failure, &ctx->error);
@@ -258,4 +270,3 @@ enum txn_result take_handle(struct task *task, bool *anything, struct error *err
     *anything = records > 0 || task->timers_fired > 0;
     return result;
 }
-

@@ -31,7 +31,7 @@ struct instance {
     bool assigned[TASKS_MAX];      /* wanted; a task whose state is still locked is opened later */
     int64_t open_again_us;
     int64_t reported_us;
-    bool stop;   /* FATAL from a callback */
+    bool stop; /* FATAL from a callback */
     struct error error;
 };
 
@@ -58,7 +58,8 @@ static char *state_path(const struct instance *instance, int32_t partition)
     const struct settings *settings = instance->options->settings;
     size_t size = strlen(settings->state_dir) + strlen(settings->application_id) + 32;
     char *path = xmalloc(size);
-    snprintf(path, size, "%s/%s/p%d.sqlite", settings->state_dir, settings->application_id, (int)partition);
+    snprintf(path, size, "%s/%s/p%d.sqlite", settings->state_dir, settings->application_id,
+             (int)partition);
     return path;
 }
 
@@ -87,7 +88,8 @@ static enum outcome open_task(struct instance *instance, int32_t partition, stru
     return outcome;
 }
 
-/* Opens tasks that are assigned and not open. In a group the file may still be locked by a process that is just ending. */
+/* Opens tasks that are assigned and not open. In a group the file may still be locked by a process
+ * that is just ending. */
 static void open_tasks(struct instance *instance)
 {
     int64_t now = instance->port->calls->monotonic_us(instance->port);
@@ -118,8 +120,9 @@ static void on_assigned(void *context, const int32_t *partitions, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (partitions[i] < 0 || partitions[i] >= TASKS_MAX) {
             instance->stop = true;
-            fail_exit(&instance->error, EXIT_CONFIG, "partition %d: an instance runs at most %d tasks",
-                      (int)partitions[i], TASKS_MAX);
+            fail_exit(&instance->error, EXIT_CONFIG,
+                      "partition %d: an instance runs at most %d tasks", (int)partitions[i],
+                      TASKS_MAX);
             return;
         }
         instance->assigned[partitions[i]] = true;
@@ -156,7 +159,8 @@ static void close_tasks(struct instance *instance, bool lost)
 static enum outcome open_codec(struct instance *instance, struct error *error)
 {
     const struct weir_processor *processor = instance->options->processor;
-    const struct weir_record *records[3 * WEIR_LIST_MAX + 4] = {&checkpoint_record, &timer_row_record, &cause_record};
+    const struct weir_record *records[3 * WEIR_LIST_MAX + 4] = {&checkpoint_record,
+                                                                &timer_row_record, &cause_record};
     size_t count = 3;
     for (size_t i = 0; i < WEIR_LIST_MAX && processor->inputs[i].topic; i++) {
         records[count++] = processor->inputs[i].topic->record;
@@ -190,35 +194,42 @@ static enum outcome open_client(struct instance *instance, struct error *error)
     return client_open(&instance->port, &options, error);
 }
 
-/* Waits for a broker and compares its topics with what the processor needs, before anything is touched. */
+/* Waits for a broker and compares its topics with what the processor needs, before anything is
+ * touched. */
 static enum outcome check_cluster(const struct instance_options *options, struct error *error)
 {
     const struct settings *settings = options->settings;
     int32_t partitions = topology_partitions(options->processor);
     if (options->partition >= partitions) {
-        return fail_exit(error, EXIT_USAGE, "--partition %d: %s has partitions 0 to %d", (int)options->partition,
-                         options->processor->inputs[0].topic->name, (int)partitions - 1);
+        return fail_exit(error, EXIT_USAGE, "--partition %d: %s has partitions 0 to %d",
+                         (int)options->partition, options->processor->inputs[0].topic->name,
+                         (int)partitions - 1);
     }
     struct admin *admin;
-    enum outcome outcome =
-        admin_open(&admin, settings->bootstrap_servers, settings->properties, settings->property_count, error);
+    enum outcome outcome = admin_open(&admin, settings->bootstrap_servers, settings->properties,
+                                      settings->property_count, error);
     if (outcome != OK) {
         return outcome;
     }
     struct topology topology;
     topology_init(&topology);
-    topology_add(&topology, options->processor, settings->application_id, settings->delete_retention_ms);
+    topology_add(&topology, options->processor, settings->application_id,
+                 settings->delete_retention_ms);
     outcome = admin_wait_for_broker(admin, 2000, error);
-    for (int waited_ms = 2000; outcome == RETRY && waited_ms < options->wait_ms && !signalled; waited_ms += 1000) {
+    for (int waited_ms = 2000; outcome == RETRY && waited_ms < options->wait_ms && !signalled;
+         waited_ms += 1000) {
         if (waited_ms == 2000) {
-            log_event(LOG_WARN, "waiting_for_broker", "bootstrap.servers=%s wait_ms=%d because=\"%s\"",
-                      settings->bootstrap_servers, options->wait_ms, error->text);
+            log_event(LOG_WARN, "waiting_for_broker",
+                      "bootstrap.servers=%s wait_ms=%d because=\"%s\"", settings->bootstrap_servers,
+                      options->wait_ms, error->text);
         }
         outcome = admin_wait_for_broker(admin, 1000, error);
     }
     if (outcome == RETRY) {
-        outcome = fail_exit(error, EXIT_UNAVAILABLE, "no broker answers at %s: %s; is it running, is bootstrap.servers right?",
-                            settings->bootstrap_servers, error->text);
+        outcome =
+            fail_exit(error, EXIT_UNAVAILABLE,
+                      "no broker answers at %s: %s; is it running, is bootstrap.servers right?",
+                      settings->bootstrap_servers, error->text);
     }
     for (int tries = 0; outcome == OK && tries < 30; tries++) {
         outcome = topology_check(&topology, admin, error);
@@ -246,12 +257,13 @@ static void nap(int64_t us)
     }
 }
 
-/* A task that cannot go on. Fixed: the process ends with its code. Group, when another owner has it: everything is dropped
- * and the member rejoins, which settles who owns what. */
+/* A task that cannot go on. Fixed: the process ends with its code. Group, when another owner has
+ * it: everything is dropped and the member rejoins, which settles who owns what. */
 static void task_failed(struct instance *instance, int32_t partition, const struct error *error)
 {
     log_event(error->exit_code == EXIT_TRY_AGAIN ? LOG_WARN : LOG_ERROR, "task_stopped",
-              "partition=%d exit_code=%d because=\"%s\"", (int)partition, error->exit_code, error->text);
+              "partition=%d exit_code=%d because=\"%s\"", (int)partition, error->exit_code,
+              error->text);
     task_close(instance->tasks[partition], true);
     instance->tasks[partition] = NULL;
     if (!is_group(instance) || error->exit_code != EXIT_TRY_AGAIN) {
@@ -283,17 +295,21 @@ static void report(struct instance *instance)
         }
         const struct task_counts *c = task_counts(instance->tasks[p]);
         log_event(LOG_INFO, "progress",
-                  "partition=%d state=%s commit=%" PRId64 " handled=%" PRId64 " stale=%" PRId64 " dead=%" PRId64
-                  " outputs=%" PRId64 " timers=%" PRId64 " commits=%" PRId64 " aborts=%" PRId64 " fences=%" PRId64
+                  "partition=%d state=%s commit=%" PRId64 " handled=%" PRId64 " stale=%" PRId64
+                  " dead=%" PRId64 " outputs=%" PRId64 " timers=%" PRId64 " commits=%" PRId64
+                  " aborts=%" PRId64 " fences=%" PRId64
                   " commit_mean_ms=%.2f commit_max_ms=%.2f records_per_commit=%.1f",
-                  (int)p, task_state_name(task_state(instance->tasks[p])), task_commit_number(instance->tasks[p]),
-                  c->handled, c->stale, c->dead, c->outputs, c->timers, c->commits, c->aborts, c->fences,
+                  (int)p, task_state_name(task_state(instance->tasks[p])),
+                  task_commit_number(instance->tasks[p]), c->handled, c->stale, c->dead, c->outputs,
+                  c->timers, c->commits, c->aborts, c->fences,
                   c->commits > 0 ? (double)c->commit_us_sum / (double)c->commits / 1000 : 0,
-                  (double)c->commit_us_max / 1000, c->commits > 0 ? (double)c->take_records / (double)c->commits : 0);
+                  (double)c->commit_us_max / 1000,
+                  c->commits > 0 ? (double)c->take_records / (double)c->commits : 0);
     }
 }
 
-/* Steps every task once. Returns how long the loop may sleep in us, and whether it must not wake up for records. */
+/* Steps every task once. Returns how long the loop may sleep in us, and whether it must not wake up
+ * for records. */
 static int64_t step_tasks(struct instance *instance, bool *nap_only)
 {
     int64_t earliest_us = INT64_MAX;
@@ -327,7 +343,8 @@ static void loop(struct instance *instance)
     bool nap_only = false;
     while (!signalled && !instance->stop) {
         struct error error;
-        int timeout_ms = sleep_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS : (int)((sleep_us + 999) / 1000);
+        int timeout_ms =
+            sleep_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS : (int)((sleep_us + 999) / 1000);
         if (nap_only) {
             nap(sleep_us);
             timeout_ms = 0;
@@ -354,7 +371,8 @@ static void say_start(const struct instance_options *options)
     struct buffer settings;
     buffer_init(&settings);
     settings_print(options->settings, options->processor, &settings);
-    log_event(LOG_INFO, "starting", "processor=%s client=\"%s\" mode=%s %s", options->processor->name, client_library(),
+    log_event(LOG_INFO, "starting", "processor=%s client=\"%s\" mode=%s %s",
+              options->processor->name, client_library(),
               options->partition >= 0 ? "fixed" : "group", buffer_string(&settings));
     buffer_release(&settings);
     const char *warning = client_library_warning();
@@ -377,9 +395,11 @@ int instance_run(const struct instance_options *options)
     instance->options = options;
     char name[64];
     if (options->partition >= 0) {
-        snprintf(name, sizeof name, "%.40s.p%d", options->settings->application_id, (int)options->partition);
+        snprintf(name, sizeof name, "%.40s.p%d", options->settings->application_id,
+                 (int)options->partition);
     } else {
-        snprintf(name, sizeof name, "%.30s@%.30s", options->settings->application_id, options->instance_id);
+        snprintf(name, sizeof name, "%.30s@%.30s", options->settings->application_id,
+                 options->instance_id);
     }
     log_set_name(name);
     log_set_level(options->settings->log_level);
@@ -403,7 +423,8 @@ int instance_run(const struct instance_options *options)
     if (signalled && outcome == RETRY) {
         exit_code = EXIT_DONE;
     }
-    log_event(exit_code == EXIT_DONE ? LOG_INFO : LOG_ERROR, "stopped", "exit_code=%d because=\"%s\"", exit_code,
+    log_event(exit_code == EXIT_DONE ? LOG_INFO : LOG_ERROR, "stopped",
+              "exit_code=%d because=\"%s\"", exit_code,
               exit_code == EXIT_DONE ? "asked to" : instance->error.text);
     codec_close(instance->codec);
     free(instance);

@@ -1,7 +1,9 @@
-/* instance.h - one running process of a processor: one consumer and the tasks assigned to it, in turn, in one thread.
+/* instance.h - one running process of a processor: one consumer and the tasks assigned to it, in
+ * turn, in one thread.
  *
- * Fixed: one partition, without membership. Group: a static member of the consumer group; partitions come and go, and a
- * task that was fenced is dropped and the member rejoins. One protocol: both initialise the same transactional ids.
+ * Fixed: one partition, without membership. Group: a static member of the consumer group;
+ * partitions come and go, and a task that was fenced is dropped and the member rejoins. One
+ * protocol: both initialise the same transactional ids.
  */
 #ifndef WEIR_RUNTIME_INSTANCE_H
 #define WEIR_RUNTIME_INSTANCE_H
@@ -17,8 +19,8 @@ struct instance_options {
     int wait_ms;             /* how long to wait for a broker at start */
 };
 
-/* Runs until SIGTERM or SIGINT, which end the take, commit and close; a second signal ends at once. Returns the process's
- * exit code, the reason logged. */
+/* Runs until SIGTERM or SIGINT, which end the take, commit and close; a second signal ends at once.
+ * Returns the process's exit code, the reason logged. */
 int instance_run(const struct instance_options *options);
 
 #endif

@@ -2,27 +2,26 @@
  *
  * Invariants. Every test of the protocol names the one it attacks.
  *
- * I-1 An output is visible to a read_committed reader only if the offset of the input that caused it is committed with it.
- * I-2 A store is never ahead of Kafka: SQLite commits only after Kafka's commit is known to have succeeded.
- * I-3 Before the first record is handled, the store is exactly at the group's commit.
- * I-4 A handler's effects happen all or not at all.
- * I-5 After an abort the next record handled is the first one of the aborted take.
- * I-6 A fenced or revoked task writes nothing more, to Kafka or to its file.
- * I-7 A timer fires in exactly one committed transaction.
+ * I-1 An output is visible to a read_committed reader only if the offset of the input that caused
+ * it is committed with it. I-2 A store is never ahead of Kafka: SQLite commits only after Kafka's
+ * commit is known to have succeeded. I-3 Before the first record is handled, the store is exactly
+ * at the group's commit. I-4 A handler's effects happen all or not at all. I-5 After an abort the
+ * next record handled is the first one of the aborted take. I-6 A fenced or revoked task writes
+ * nothing more, to Kafka or to its file. I-7 A timer fires in exactly one committed transaction.
  * I-8 Every input is accounted for: handled, dead-lettered, or not yet committed.
  * I-9 A commit in doubt is resolved, never guessed.
  *
  * A take, in order:
  *
  *   SQLite   BEGIN IMMEDIATE (if none is open), SAVEPOINT take
- *   Kafka    begin; outputs, dead letters; changelog rows, checkpoint n; offsets with metadata "n"; commit
- *   SQLite   known committed: meta := n, RELEASE take          known aborted: ROLLBACK TO take, the same take again
- *   in doubt (any transactional call timed out or failed, or the interceptor saw a failed answer, even when the commit
- *            reported success): FENCE before the next begin. Close the producer, open one with the same transactional id,
- *            init (its epoch rises, strays of the old one die), ask for the group's stable number: n keep, n-1 undo,
- *            anything else: the task is no longer ours.
- *   fenced   never init that id again: undo, stop (75).
- *   SQLite   COMMIT about once a second, only between takes.
+ *   Kafka    begin; outputs, dead letters; changelog rows, checkpoint n; offsets with metadata "n";
+ * commit SQLite   known committed: meta := n, RELEASE take          known aborted: ROLLBACK TO
+ * take, the same take again in doubt (any transactional call timed out or failed, or the
+ * interceptor saw a failed answer, even when the commit reported success): FENCE before the next
+ * begin. Close the producer, open one with the same transactional id, init (its epoch rises, strays
+ * of the old one die), ask for the group's stable number: n keep, n-1 undo, anything else: the task
+ * is no longer ours. fenced   never init that id again: undo, stop (75). SQLite   COMMIT about once
+ * a second, only between takes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +33,8 @@
 #include "runtime/task_internal.h"
 
 enum {
-    INIT_SLICE_MS = 1000,        /* a transactional call of a state that waits: the consumer is polled in between */
+    INIT_SLICE_MS =
+        1000, /* a transactional call of a state that waits: the consumer is polled in between */
     TAKES_BEFORE_PAUSE = 3,
     PAUSE_FIRST_MS = 200,
     PAUSE_MAX_MS = 30 * 1000,
@@ -48,8 +48,8 @@ static enum outcome fenced(struct error *error)
 
 /* ---- keep or undo ---- */
 
-/* Kafka's commit is known: the file may follow (I-2). A file that cannot (disk full) is only behind: task.c sees that and
- * brings it up from the changelog's tail before the next take. */
+/* Kafka's commit is known: the file may follow (I-2). A file that cannot (disk full) is only
+ * behind: task.c sees that and brings it up from the changelog's tail before the next take. */
 static void keep(struct task *task)
 {
     struct error error;
@@ -82,7 +82,8 @@ static void keep(struct task *task)
     context_reset_take(&task->context, false);
 }
 
-/* The take did not happen: nothing of it stays in the file, and the same records are handled again (I-5). */
+/* The take did not happen: nothing of it stays in the file, and the same records are handled again
+ * (I-5). */
 static enum outcome undo(struct task *task, struct error *error)
 {
     context_reset_take(&task->context, true);
@@ -99,8 +100,8 @@ static void pause_after_failure(struct task *task, const struct error *why)
     task->failed_takes++;
     int64_t now = task_now_us(task);
     if (task->failed_takes < TAKES_BEFORE_PAUSE) {
-        log_event(LOG_WARN, "take_aborted", "partition=%d attempt=%d because=\"%s\"", (int)task->options.partition,
-                  task->failed_takes, why->text);
+        log_event(LOG_WARN, "take_aborted", "partition=%d attempt=%d because=\"%s\"",
+                  (int)task->options.partition, task->failed_takes, why->text);
         task->retry_us = now;
         return;
     }
@@ -129,7 +130,8 @@ void protocol_close_producer(struct task *task)
     }
 }
 
-/* Initialises the transactional id. *done: every earlier owner is fenced and no transaction of this id is open. */
+/* Initialises the transactional id. *done: every earlier owner is fenced and no transaction of this
+ * id is open. */
 enum outcome protocol_init(struct task *task, bool *done, struct error *error)
 {
     *done = false;
@@ -159,8 +161,9 @@ static void enter_fence(struct task *task, const char *why)
 {
     task->counts.fences++;
     task->fence_stage = FENCE_CLOSE;
-    log_event(LOG_WARN, "fencing", "partition=%d commit=%lld in_doubt=%s because=\"%s\"", (int)task->options.partition,
-              (long long)task->pending.commit_number, task->commit_in_doubt ? "yes" : "no", why);
+    log_event(LOG_WARN, "fencing", "partition=%d commit=%lld in_doubt=%s because=\"%s\"",
+              (int)task->options.partition, (long long)task->pending.commit_number,
+              task->commit_in_doubt ? "yes" : "no", why);
     task_enter(task, TASK_FENCE);
 }
 
@@ -181,7 +184,8 @@ static enum outcome resolve_doubt(struct task *task, struct error *error)
         return undo(task, error);
     }
     return fail_exit(error, EXIT_TRY_AGAIN,
-                     "partition %d: after the doubtful commit %lld the group stands at commit %lld: another owner went on",
+                     "partition %d: after the doubtful commit %lld the group stands at commit "
+                     "%lld: another owner went on",
                      (int)task->options.partition, (long long)task->pending.commit_number,
                      (long long)task->group_number);
 }
@@ -193,7 +197,8 @@ enum outcome protocol_fence(struct task *task, struct error *error)
     switch (task->fence_stage) {
     case FENCE_CLOSE: {
         struct error why;
-        if (task->in_transaction && task->calls->abort(task->producer, INIT_SLICE_MS, &why) == TXN_FENCED) {
+        if (task->in_transaction &&
+            task->calls->abort(task->producer, INIT_SLICE_MS, &why) == TXN_FENCED) {
             *error = why;
             return fenced(error);
         }
@@ -213,8 +218,8 @@ enum outcome protocol_fence(struct task *task, struct error *error)
     case FENCE_RESOLVE:
         outcome = task->commit_in_doubt ? resolve_doubt(task, error) : OK;
         if (outcome == OK) {
-            log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld", (int)task->options.partition,
-                      (long long)task->group_number);
+            log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld",
+                      (int)task->options.partition, (long long)task->group_number);
             task_enter(task, TASK_RUN);
         }
         return outcome;
@@ -224,7 +229,8 @@ enum outcome protocol_fence(struct task *task, struct error *error)
 
 /* ---- a take ---- */
 
-/* What the checkpoint of this take will say: the next number, the same incarnation (made at the first commit). */
+/* What the checkpoint of this take will say: the next number, the same incarnation (made at the
+ * first commit). */
 static void prepare_meta(struct task *task)
 {
     task->pending = *store_meta(task->store);
@@ -238,7 +244,8 @@ static void prepare_meta(struct task *task)
     }
 }
 
-/* *empty: nothing was to be done after all (a paused input, a cancelled timer); the transaction is still open. */
+/* *empty: nothing was to be done after all (a paused input, a cancelled timer); the transaction is
+ * still open. */
 static enum txn_result transaction(struct task *task, bool *empty, struct error *error)
 {
     *empty = false;
@@ -267,9 +274,10 @@ static enum txn_result transaction(struct task *task, bool *empty, struct error 
     return result;
 }
 
-/* Aborts in Kafka and in the file. `why` NULL: nothing went wrong, there was nothing to do. A doubtful abort is a doubt
- * like any other. On FATAL *failure says why. */
-static enum outcome abort_take(struct task *task, const struct error *why, bool doubt, struct error *failure)
+/* Aborts in Kafka and in the file. `why` NULL: nothing went wrong, there was nothing to do. A
+ * doubtful abort is a doubt like any other. On FATAL *failure says why. */
+static enum outcome abort_take(struct task *task, const struct error *why, bool doubt,
+                               struct error *failure)
 {
     struct error error = {0};
     enum txn_result result = TXN_DONE;
@@ -298,11 +306,15 @@ static enum outcome abort_take(struct task *task, const struct error *why, bool 
     return OK;
 }
 
-/* Kafka has it: the file follows, and if anything was doubtful on the way the id is fenced before its next use. */
+/* Kafka has it: the file follows, and if anything was doubtful on the way the id is fenced before
+ * its next use. */
 static void take_committed(struct task *task, int64_t began_us)
 {
     keep(task);
     task->last_commit_us = task_now_us(task);
+    log_event(LOG_DEBUG, "committed", "partition=%d commit=%lld us=%lld",
+              (int)task->options.partition, (long long)task->group_number,
+              (long long)(task->last_commit_us - began_us));
     task->next_begin_us = task->last_commit_us + (int64_t)task->options.commit_pause_ms * 1000;
     int64_t took_us = task->last_commit_us - began_us;
     task->counts.commit_us_sum += took_us;

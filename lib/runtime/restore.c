@@ -1,9 +1,10 @@
 /* restore.c - the changelog into the file, up to the checkpoint that the group stands at.
  *
- * Read committed, from where the file stands (the tail) or from the log's start (a new file). Rows are gathered in a write
- * set, so that a row that changed a thousand times is written once and in key order. Checkpoint n may lie past the last
- * stable offset for a moment (its transaction's marker is still on the way): then we wait, up to the transaction time-out
- * and a bit. Done in slices, with the inputs not started and no transaction open.
+ * Read committed, from where the file stands (the tail) or from the log's start (a new file). Rows
+ * are gathered in a write set, so that a row that changed a thousand times is written once and in
+ * key order. Checkpoint n may lie past the last stable offset for a moment (its transaction's
+ * marker is still on the way): then we wait, up to the transaction time-out and a bit. Done in
+ * slices, with the inputs not started and no transaction open.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@ enum {
     BATCHES_PER_SLICE = 20,
     READ_MS = 50,
     FLUSH_BYTES = 8 * 1024 * 1024,
-    MARKER_WAIT_MS = 15 * 1000, /* beyond the transaction time-out: the broker's clean-up interval and some */
+    MARKER_WAIT_MS =
+        15 * 1000, /* beyond the transaction time-out: the broker's clean-up interval and some */
     SAY_EVERY_US = 2 * 1000000,
 };
 
@@ -32,8 +34,8 @@ struct restore {
     struct store_meta meta; /* what the file stands at after the last flush */
     int64_t end;            /* adopt: the high watermark to read to */
     int64_t position, started_us, said_us, waiting_since_us, row_count, unknown_tables;
-    bool ask_again;         /* what we know of the group or the file has turned out to be stale */
-    bool found;             /* adopt: a checkpoint was seen; restore: checkpoint n was */
+    bool ask_again; /* what we know of the group or the file has turned out to be stale */
+    bool found;     /* adopt: a checkpoint was seen; restore: checkpoint n was */
     struct arena checkpoint_arena;
     struct checkpoint checkpoint;
     struct port_record records[BATCH_RECORDS];
@@ -65,10 +67,14 @@ enum outcome restore_begin(struct task *task, struct error *error)
         return outcome;
     }
     struct reader *reader;
-    /* Adopting needs the last checkpoint itself, which may be the very one that the file ends with. */
-    int64_t from = fresh ? log.low : task->adopt ? meta->changelog_offset - 1 : meta->changelog_offset;
+    /* Adopting needs the last checkpoint itself, which may be the very one that the file ends with.
+     */
+    int64_t from = fresh         ? log.low
+                   : task->adopt ? meta->changelog_offset - 1
+                                 : meta->changelog_offset;
     from = from > log.low ? from : log.low;
-    outcome = task->calls->reader_open(task->port, task->changelog, task->options.partition, from, &reader, error);
+    outcome = task->calls->reader_open(task->port, task->changelog, task->options.partition, from,
+                                       &reader, error);
     if (outcome != OK) {
         return outcome;
     }
@@ -88,32 +94,37 @@ enum outcome restore_begin(struct task *task, struct error *error)
     arena_init(&restore->checkpoint_arena);
     buffer_init(&restore->scratch);
     task->restore = restore;
-    log_event(LOG_INFO, "restoring", "partition=%d to=%" PRId64 " from_offset=%" PRId64 " high=%" PRId64 " state=%s",
-              (int)task->options.partition, task->group_number, from, log.high, fresh ? "new" : "tail");
+    log_event(LOG_INFO, "restoring",
+              "partition=%d to=%" PRId64 " from_offset=%" PRId64 " high=%" PRId64 " state=%s",
+              (int)task->options.partition, task->group_number, from, log.high,
+              fresh ? "new" : "tail");
     return OK;
 }
 
 /* ---- one changelog record ---- */
 
-static enum outcome damaged(const struct task *task, const struct port_record *record, struct error *error,
-                            const char *what, const char *why)
+static enum outcome damaged(const struct task *task, const struct port_record *record,
+                            struct error *error, const char *what, const char *why)
 {
-    return fail_exit(error, EXIT_CONFIG, "%s partition %d offset %" PRId64 ": %s: %s", task->changelog,
-                     (int)task->options.partition, record->offset, what, why);
+    return fail_exit(error, EXIT_CONFIG, "%s partition %d offset %" PRId64 ": %s: %s",
+                     task->changelog, (int)task->options.partition, record->offset, what, why);
 }
 
 static const struct weir_store *table_named(const struct task *task, const char *name, size_t size)
 {
     for (size_t i = 0; task->tables[i]; i++) {
-        if (strlen(task->tables[i]->name) == size && memcmp(task->tables[i]->name, name, size) == 0) {
+        if (strlen(task->tables[i]->name) == size &&
+            memcmp(task->tables[i]->name, name, size) == 0) {
             return task->tables[i];
         }
     }
     return NULL;
 }
 
-/* A row: into the write set, as a datum of today's schema (an older writer's is resolved on the way). */
-static enum outcome add_row(struct task *task, const struct port_record *record, struct error *error)
+/* A row: into the write set, as a datum of today's schema (an older writer's is resolved on the
+ * way). */
+static enum outcome add_row(struct task *task, const struct port_record *record,
+                            struct error *error)
 {
     struct restore *restore = task->restore;
     const uint8_t *end = memchr(record->key.data, 0, record->key.size);
@@ -132,7 +143,8 @@ static enum outcome add_row(struct task *task, const struct port_record *record,
         struct error why;
         arena_reset(&restore->arena);
         void *row = arena_alloc(&restore->arena, table->record->size);
-        if (codec_decode(task->options.codec, table->record, record->value, &restore->arena, row, &why) != DECODED) {
+        if (codec_decode(task->options.codec, table->record, record->value, &restore->arena, row,
+                         &why) != DECODED) {
             return damaged(task, record, error, table->name, why.text);
         }
         buffer_reset(&restore->scratch);
@@ -144,15 +156,19 @@ static enum outcome add_row(struct task *task, const struct port_record *record,
     return OK;
 }
 
-/* A checkpoint: number n ends a restore; beyond n means that our answer from the group was stale. */
-static enum outcome see_checkpoint(struct task *task, const struct port_record *record, struct error *error)
+/* A checkpoint: number n ends a restore; beyond n means that our answer from the group was stale.
+ */
+static enum outcome see_checkpoint(struct task *task, const struct port_record *record,
+                                   struct error *error)
 {
     struct restore *restore = task->restore;
     struct error why;
     arena_reset(&restore->checkpoint_arena);
-    if (!record->value.data || codec_decode(task->options.codec, &checkpoint_record, record->value,
-                                            &restore->checkpoint_arena, &restore->checkpoint, &why) != DECODED) {
-        return damaged(task, record, error, "checkpoint", record->value.data ? why.text : "it is null");
+    if (!record->value.data ||
+        codec_decode(task->options.codec, &checkpoint_record, record->value,
+                     &restore->checkpoint_arena, &restore->checkpoint, &why) != DECODED) {
+        return damaged(task, record, error, "checkpoint",
+                       record->value.data ? why.text : "it is null");
     }
     const struct checkpoint *checkpoint = &restore->checkpoint;
     int64_t number = checkpoint->commit_number;
@@ -160,30 +176,40 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
         if (!task->asked_again) {
             task->asked_again = true;
             restore->ask_again = true;
-            return fail(error, ABORT, "the changelog is past commit %" PRId64 ": asking the group again",
+            return fail(error, ABORT,
+                        "the changelog is past commit %" PRId64 ": asking the group again",
                         task->group_number);
         }
         return fail_exit(error, EXIT_CONFIG,
-                         "%s: the changelog goes on to commit %" PRId64 ", the group stands at commit %" PRId64
-                         ": its offsets were set back, or another owner runs; nothing was changed. `weir doctor %s` "
+                         "%s: the changelog goes on to commit %" PRId64
+                         ", the group stands at commit %" PRId64
+                         ": its offsets were set back, or another owner runs; nothing was changed. "
+                         "`weir doctor %s` "
                          "explains, and names the command that mends it",
-                         task->transactional_id, number, task->group_number, task->options.application_id);
+                         task->transactional_id, number, task->group_number,
+                         task->options.application_id);
     }
     const char *own = store_meta(task->store)->incarnation;
     if (task->adopt && own[0] && strcmp(own, checkpoint->incarnation) != 0) {
         restore->ask_again = true;
-        enum outcome outcome = truth_set_aside(task, "it belongs to another incarnation than the changelog", error);
+        enum outcome outcome =
+            truth_set_aside(task, "it belongs to another incarnation than the changelog", error);
         return outcome == OK ? fail(error, ABORT, "beginning again with an empty file") : outcome;
     }
-    if (!task->adopt && number == task->group_number && strcmp(checkpoint->incarnation, task->group_incarnation) != 0) {
-        return fail_exit(error, EXIT_CONFIG, "%s: checkpoint %" PRId64 " is of incarnation %s, the group's offsets of %s",
-                         task->transactional_id, number, checkpoint->incarnation, task->group_incarnation);
+    if (!task->adopt && number == task->group_number &&
+        strcmp(checkpoint->incarnation, task->group_incarnation) != 0) {
+        return fail_exit(error, EXIT_CONFIG,
+                         "%s: checkpoint %" PRId64
+                         " is of incarnation %s, the group's offsets of %s",
+                         task->transactional_id, number, checkpoint->incarnation,
+                         task->group_incarnation);
     }
     restore->meta.commit_number = number;
     restore->meta.changelog_offset = record->offset + 1;
     restore->meta.appended_ms = record->timestamp_ms;
     restore->meta.task_time_ms = checkpoint->task_time_ms;
-    snprintf(restore->meta.incarnation, sizeof restore->meta.incarnation, "%s", checkpoint->incarnation);
+    snprintf(restore->meta.incarnation, sizeof restore->meta.incarnation, "%s",
+             checkpoint->incarnation);
     restore->found = task->adopt || number == task->group_number;
     return OK;
 }
@@ -206,10 +232,10 @@ static enum outcome flush(struct task *task, struct error *error)
         if (!entry->value.data) {
             outcome = key_decode(entry->table, entry->key, &row_arena, row)
                           ? store_delete(task->store, entry->table, row, error)
-                          : fail_exit(error, EXIT_CONFIG, "%s: a key of table %s cannot be read", task->changelog,
-                                      entry->table->name);
-        } else if (codec_decode_datum(task->options.codec, entry->table->record, entry->value, &row_arena, row,
-                                      error) == DECODED) {
+                          : fail_exit(error, EXIT_CONFIG, "%s: a key of table %s cannot be read",
+                                      task->changelog, entry->table->name);
+        } else if (codec_decode_datum(task->options.codec, entry->table->record, entry->value,
+                                      &row_arena, row, error) == DECODED) {
             outcome = store_put(task->store, entry->table, row, error);
         } else {
             error_prefix(error, "%s: a row of table %s", task->changelog, entry->table->name);
@@ -230,7 +256,8 @@ static void say_progress(struct task *task)
     if (now_us - restore->said_us >= SAY_EVERY_US) {
         restore->said_us = now_us;
         log_event(LOG_INFO, "restoring",
-                  "partition=%d rows=%" PRId64 " offset=%" PRId64 " high=%" PRId64 " seconds=%" PRId64,
+                  "partition=%d rows=%" PRId64 " offset=%" PRId64 " high=%" PRId64
+                  " seconds=%" PRId64,
                   (int)task->options.partition, restore->row_count, restore->position, restore->end,
                   (now_us - restore->started_us) / 1000000);
     }
@@ -249,19 +276,24 @@ static enum outcome adopt_offsets(struct task *task, struct error *error)
             }
         }
         if (task->committed[i].offset < 0) {
-            return fail_exit(error, EXIT_CONFIG, "%s: the group has no offsets, and checkpoint %" PRId64
-                             " of %s does not name input %s", task->transactional_id, checkpoint->commit_number,
-                             task->changelog, topic);
+            return fail_exit(error, EXIT_CONFIG,
+                             "%s: the group has no offsets, and checkpoint %" PRId64
+                             " of %s does not name input %s",
+                             task->transactional_id, checkpoint->commit_number, task->changelog,
+                             topic);
         }
     }
     task->group_number = checkpoint->commit_number;
     log_event(LOG_WARN, "offsets_adopted",
-              "partition=%d commit=%" PRId64 " because=\"the group had no committed offsets; the last checkpoint of %s "
-              "has them\"", (int)task->options.partition, task->group_number, task->changelog);
+              "partition=%d commit=%" PRId64
+              " because=\"the group had no committed offsets; the last checkpoint of %s "
+              "has them\"",
+              (int)task->options.partition, task->group_number, task->changelog);
     return truth_check_inputs(task, error);
 }
 
-/* The checkpoint and the group's offsets were written by one transaction: they must say the same. */
+/* The checkpoint and the group's offsets were written by one transaction: they must say the same.
+ */
 static enum outcome compare_offsets(struct task *task, struct error *error)
 {
     const struct checkpoint *checkpoint = &task->restore->checkpoint;
@@ -270,11 +302,13 @@ static enum outcome compare_offsets(struct task *task, struct error *error)
         for (size_t k = 0; k < task->input_count; k++) {
             if (strcmp(range->topic, task->inputs[k].topic->name) == 0 &&
                 range->next_offset != task->committed[k].offset) {
-                return fail_exit(error, EXIT_CONFIG,
-                                 "%s: commit %" PRId64 " goes on at offset %" PRId64 " of %s by the group, at %" PRId64
-                                 " by the changelog; nothing was changed. `weir doctor %s` explains",
-                                 task->transactional_id, task->group_number, task->committed[k].offset, range->topic,
-                                 range->next_offset, task->options.application_id);
+                return fail_exit(
+                    error, EXIT_CONFIG,
+                    "%s: commit %" PRId64 " goes on at offset %" PRId64
+                    " of %s by the group, at %" PRId64
+                    " by the changelog; nothing was changed. `weir doctor %s` explains",
+                    task->transactional_id, task->group_number, task->committed[k].offset,
+                    range->topic, range->next_offset, task->options.application_id);
             }
         }
     }
@@ -286,7 +320,8 @@ static enum outcome nothing_to_adopt(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
     if (restore->row_count > 0) {
-        return fail_exit(error, EXIT_CONFIG, "%s: %s has rows but no checkpoint; nothing was changed. `weir doctor %s` "
+        return fail_exit(error, EXIT_CONFIG,
+                         "%s: %s has rows but no checkpoint; nothing was changed. `weir doctor %s` "
                          "explains, and names the command that mends it",
                          task->transactional_id, task->changelog, task->options.application_id);
     }
@@ -319,11 +354,13 @@ static enum outcome finish(struct task *task, struct error *error)
     }
     int64_t took_us = task->calls->monotonic_us(task->port) - restore->started_us;
     log_event(LOG_INFO, "restored", "partition=%d commit=%" PRId64 " rows=%" PRId64 " ms=%" PRId64,
-              (int)task->options.partition, restore->meta.commit_number, restore->row_count, took_us / 1000);
+              (int)task->options.partition, restore->meta.commit_number, restore->row_count,
+              took_us / 1000);
     if (restore->unknown_tables > 0) {
-        log_event(LOG_WARN, "rows_of_unknown_tables", "partition=%d rows=%" PRId64 " because=\"%s has rows of tables "
-                  "that this version of the processor does not declare\"", (int)task->options.partition,
-                  restore->unknown_tables, task->changelog);
+        log_event(LOG_WARN, "rows_of_unknown_tables",
+                  "partition=%d rows=%" PRId64 " because=\"%s has rows of tables "
+                  "that this version of the processor does not declare\"",
+                  (int)task->options.partition, restore->unknown_tables, task->changelog);
     }
     task->counts.restored_rows += restore->row_count;
     task->context.timer_bound_ms = INT64_MIN;
@@ -342,24 +379,29 @@ static enum outcome wait_for_marker(struct task *task, struct error *error)
     int64_t limit_ms = task->options.transaction_timeout_ms + MARKER_WAIT_MS;
     if (now_us - restore->waiting_since_us > limit_ms * 1000) {
         return fail_exit(error, EXIT_CONFIG,
-                         "%s: the group stands at commit %" PRId64 ", but %s ends at offset %" PRId64
-                         " without its checkpoint; nothing was changed. `weir doctor %s` explains, and names the command "
-                         "that mends it", task->transactional_id, task->group_number, task->changelog,
+                         "%s: the group stands at commit %" PRId64
+                         ", but %s ends at offset %" PRId64
+                         " without its checkpoint; nothing was changed. `weir doctor %s` explains, "
+                         "and names the command "
+                         "that mends it",
+                         task->transactional_id, task->group_number, task->changelog,
                          restore->position, task->options.application_id);
     }
-    return fail(error, RETRY, "checkpoint %" PRId64 " is not visible yet in %s", task->group_number, task->changelog);
+    return fail(error, RETRY, "checkpoint %" PRId64 " is not visible yet in %s", task->group_number,
+                task->changelog);
 }
 
 static enum outcome read_batch(struct task *task, size_t *count, struct error *error)
 {
     struct restore *restore = task->restore;
-    enum outcome outcome = task->calls->read(restore->reader, READ_MS, restore->records, BATCH_RECORDS, count,
-                                             &restore->position, error);
+    enum outcome outcome = task->calls->read(restore->reader, READ_MS, restore->records,
+                                             BATCH_RECORDS, count, &restore->position, error);
     for (size_t i = 0; i < *count && outcome == OK && !(restore->found && !task->adopt); i++) {
         const struct port_record *record = &restore->records[i];
         bool is_checkpoint = record->key.size == strlen(CHECKPOINT_KEY) &&
                              memcmp(record->key.data, CHECKPOINT_KEY, record->key.size) == 0;
-        outcome = is_checkpoint ? see_checkpoint(task, record, error) : add_row(task, record, error);
+        outcome =
+            is_checkpoint ? see_checkpoint(task, record, error) : add_row(task, record, error);
     }
     if (*count > 0) {
         task->calls->reader_release(restore->reader, restore->records, *count);

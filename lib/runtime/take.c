@@ -1,8 +1,8 @@
-/* take.c - the inputs of a task: what was fetched, in which order it is handled, and what to do with an input whose next
- * record nobody can read yet.
+/* take.c - the inputs of a task: what was fetched, in which order it is handled, and what to do
+ * with an input whose next record nobody can read yet.
  *
- * Order: inputs are merged by their running-maximum timestamp, then by their place in the processor's table; a partition is
- * never reordered.
+ * Order: inputs are merged by their running-maximum timestamp, then by their place in the
+ * processor's table; a partition is never reordered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +74,16 @@ enum outcome take_fetch(struct task *task, struct error *error)
         }
         size_t fetched = 0;
         struct port_record *at = input->records + input->count;
-        enum outcome outcome = task->calls->fetch(task->port, input->topic->name, task->options.partition, at,
-                                                  input->capacity - input->count, &fetched, error);
+        enum outcome outcome =
+            task->calls->fetch(task->port, input->topic->name, task->options.partition, at,
+                               input->capacity - input->count, &fetched, error);
         if (outcome != OK) {
             return outcome;
         }
-        /* A fetch may start before the position asked for (whole batches); what is committed is not handled again. */
-        int64_t expected = input->count > 0 ? input->records[input->count - 1].offset + 1 : input->next_offset;
+        /* A fetch may start before the position asked for (whole batches); what is committed is not
+         * handled again. */
+        int64_t expected =
+            input->count > 0 ? input->records[input->count - 1].offset + 1 : input->next_offset;
         size_t old = 0;
         while (old < fetched && at[old].offset < expected) {
             old++;
@@ -108,7 +111,8 @@ bool take_order(struct task *task)
     }
     size_t bytes = 0;
     task->order_count = 0;
-    while (task->order_count < task->options.take_max_records && bytes < task->options.take_max_bytes) {
+    while (task->order_count < task->options.take_max_records &&
+           bytes < task->options.take_max_bytes) {
         size_t best = SIZE_MAX;
         int64_t best_ms = INT64_MAX;
         for (size_t i = 0; i < task->input_count; i++) {
@@ -147,7 +151,8 @@ void take_forget(struct task *task)
             done++;
         }
         task->calls->release(task->port, input->records, done);
-        memmove(input->records, input->records + done, (input->count - done) * sizeof *input->records);
+        memmove(input->records, input->records + done,
+                (input->count - done) * sizeof *input->records);
         input->count -= done;
         input->next_offset = input->done_offset;
     }
@@ -166,7 +171,8 @@ static bool operator_says_skip(const struct task *task, const struct input *inpu
         return false;
     }
     long long offset;
-    bool said = fscanf(file, "%255s %lld", topic, &offset) == 2 && strcmp(topic, input->topic->name) == 0 &&
+    bool said = fscanf(file, "%255s %lld", topic, &offset) == 2 &&
+                strcmp(topic, input->topic->name) == 0 &&
                 offset == (long long)input->blocked_offset;
     fclose(file);
     if (said) {
@@ -191,7 +197,8 @@ void inputs_unblock(struct task *task, int64_t now_us)
     }
 }
 
-void input_block(struct task *task, struct input *input, const struct port_record *record, const char *why)
+void input_block(struct task *task, struct input *input, const struct port_record *record,
+                 const char *why)
 {
     int64_t now_us = task->calls->monotonic_us(task->port);
     bool again = input->blocked_offset == record->offset && input->backoff_ms > 0;
@@ -205,9 +212,10 @@ void input_block(struct task *task, struct input *input, const struct port_recor
     if (!again) {
         log_event(LOG_ERROR, "input_paused",
                   "topic=%s partition=%d offset=%lld reason=\"%s\" "
-                  "remedy=\"add the writer's schema to schema.dir, deploy the newer processor, or end the pause at this "
+                  "remedy=\"add the writer's schema to schema.dir, deploy the newer processor, or "
+                  "end the pause at this "
                   "record: weir dlq put %s %d %lld\"",
-                  input->topic->name, (int)task->options.partition, (long long)record->offset, why, input->topic->name,
-                  (int)task->options.partition, (long long)record->offset);
+                  input->topic->name, (int)task->options.partition, (long long)record->offset, why,
+                  input->topic->name, (int)task->options.partition, (long long)record->offset);
     }
 }

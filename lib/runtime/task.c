@@ -1,4 +1,5 @@
-/* task.c - a task's life and its one step: which part of the protocol is due now, and when to come again. */
+/* task.c - a task's life and its one step: which part of the protocol is due now, and when to come
+ * again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ void task_say_waiting(struct task *task, const char *what, const struct error *e
     if (now - task->said_us >= SAY_EVERY_US) {
         task->said_us = now;
         log_event(LOG_WARN, "waiting", "partition=%d for=\"%s\" seconds=%lld because=\"%s\"",
-                  (int)task->options.partition, what, (long long)(now - task->waiting_since_us) / 1000000, error->text);
+                  (int)task->options.partition, what,
+                  (long long)(now - task->waiting_since_us) / 1000000, error->text);
     }
 }
 
@@ -45,21 +47,24 @@ static enum outcome enter_run(struct task *task, struct error *error)
     for (size_t i = 0; i < task->input_count; i++) {
         struct input *input = &task->inputs[i];
         input->next_offset = task->committed[i].offset;
-        enum outcome outcome = task->calls->start(task->port, input->topic->name, task->options.partition,
-                                                  input->next_offset, error);
+        enum outcome outcome =
+            task->calls->start(task->port, input->topic->name, task->options.partition,
+                               input->next_offset, error);
         if (outcome != OK) {
             return outcome;
         }
     }
     task->task_time_ms = store_meta(task->store)->task_time_ms;
     task->asked_again = false;
-    log_event(LOG_INFO, "task_running", "partition=%d commit=%lld restored_rows=%lld", (int)task->options.partition,
-              (long long)task->group_number, (long long)task->counts.restored_rows);
+    log_event(LOG_INFO, "task_running", "partition=%d commit=%lld restored_rows=%lld",
+              (int)task->options.partition, (long long)task->group_number,
+              (long long)task->counts.restored_rows);
     task_enter(task, TASK_RUN);
     return OK;
 }
 
-/* A tick moves task time by the wall clock: only when a timer is due and no input can still hold an older record. */
+/* A tick moves task time by the wall clock: only when a timer is due and no input can still hold an
+ * older record. */
 static bool may_tick(const struct task *task, int64_t bound_ms)
 {
     if (bound_ms > task->calls->wall_ms(task->port)) {
@@ -69,7 +74,8 @@ static bool may_tick(const struct task *task, int64_t bound_ms)
         const struct input *input = &task->inputs[i];
         int64_t position, high;
         if (input->blocked || input->count > 0 ||
-            !task->calls->progress(task->port, input->topic->name, task->options.partition, &position, &high) ||
+            !task->calls->progress(task->port, input->topic->name, task->options.partition,
+                                   &position, &high) ||
             position < high) {
             return false;
         }
@@ -80,7 +86,8 @@ static bool may_tick(const struct task *task, int64_t bound_ms)
 static enum outcome commit_store_in_time(struct task *task, struct error *error)
 {
     int64_t now = task_now_us(task);
-    if (!store_is_dirty(task->store) || now - task->last_store_commit_us < task->options.store_commit_ms * 1000) {
+    if (!store_is_dirty(task->store) ||
+        now - task->last_store_commit_us < task->options.store_commit_ms * 1000) {
         return OK;
     }
     TESTPOINT("store_commit");
@@ -88,8 +95,8 @@ static enum outcome commit_store_in_time(struct task *task, struct error *error)
     TESTPOINT("store_committed");
     task->last_store_commit_us = now;
     if (outcome == ABORT || outcome == RETRY) {
-        log_event(LOG_ERROR, "state_file_lags", "partition=%d because=\"%s\"", (int)task->options.partition,
-                  error->text);
+        log_event(LOG_ERROR, "state_file_lags", "partition=%d because=\"%s\"",
+                  (int)task->options.partition, error->text);
         return OK;
     }
     return outcome;
@@ -101,7 +108,8 @@ static int64_t idle_until(const struct task *task, int64_t bound_ms)
     int64_t now = task_now_us(task), until = INT64_MAX;
     if (bound_ms != INT64_MAX) {
         int64_t wait_ms = bound_ms - task->calls->wall_ms(task->port);
-        until = now + (wait_ms > WAIT_MS ? wait_ms : WAIT_MS) * 1000; /* overdue: an input is not at its end yet */
+        until = now + (wait_ms > WAIT_MS ? wait_ms : WAIT_MS) *
+                          1000; /* overdue: an input is not at its end yet */
     }
     if (store_is_dirty(task->store)) {
         int64_t commit_us = task->last_store_commit_us + task->options.store_commit_ms * 1000;
@@ -115,14 +123,16 @@ static int64_t idle_until(const struct task *task, int64_t bound_ms)
     return until;
 }
 
-/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included. The file is then behind the
- * group, never ahead: it is brought up from the changelog before the next take (I-3). */
+/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included.
+ * The file is then behind the group, never ahead: it is brought up from the changelog before the
+ * next take (I-3). */
 static bool file_is_behind(struct task *task)
 {
     if (store_meta(task->store)->commit_number >= task->group_number) {
         return false;
     }
-    log_event(LOG_WARN, "state_file_behind", "partition=%d file=%lld group=%lld next=\"replaying the changelog's tail\"",
+    log_event(LOG_WARN, "state_file_behind",
+              "partition=%d file=%lld group=%lld next=\"replaying the changelog's tail\"",
               (int)task->options.partition, (long long)store_meta(task->store)->commit_number,
               (long long)task->group_number);
     inputs_release(task);
@@ -132,7 +142,8 @@ static bool file_is_behind(struct task *task)
     return true;
 }
 
-static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing, struct error *error)
+static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing,
+                             struct error *error)
 {
     enum outcome outcome = commit_store_in_time(task, error);
     if (outcome != OK) {
@@ -148,7 +159,8 @@ static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing,
     }
     int64_t now = task_now_us(task);
     inputs_unblock(task, now);
-    int64_t not_before = task->next_begin_us > task->retry_us ? task->next_begin_us : task->retry_us;
+    int64_t not_before =
+        task->next_begin_us > task->retry_us ? task->next_begin_us : task->retry_us;
     if (now < not_before) {
         *wake_us = not_before;
         *pausing = true;
@@ -251,7 +263,8 @@ static char *joined(const char *a, const char *b)
     return text;
 }
 
-enum outcome task_open(struct task **opened, const struct task_options *options, struct error *error)
+enum outcome task_open(struct task **opened, const struct task_options *options,
+                       struct error *error)
 {
     struct task *task = xcalloc(1, sizeof *task);
     task->options = *options;
@@ -275,11 +288,13 @@ enum outcome task_open(struct task **opened, const struct task_options *options,
     struct store_identity identity = {options->application_id, options->partition, task->tables};
     enum store_found found;
     struct error note;
-    enum outcome outcome = store_open(&task->store, options->state_path, &identity, &found, &note, error);
-    context_init(&task->context, options->processor, options->settings, options->codec, task->store, task->tables,
-                 options->partition);
+    enum outcome outcome =
+        store_open(&task->store, options->state_path, &identity, &found, &note, error);
+    context_init(&task->context, options->processor, options->settings, options->codec, task->store,
+                 task->tables, options->partition);
     if (outcome == OK && found == STORE_SET_ASIDE) {
-        log_event(LOG_WARN, "state_set_aside", "partition=%d path=%s because=\"%s\" next=\"rebuilding from %s\"",
+        log_event(LOG_WARN, "state_set_aside",
+                  "partition=%d path=%s because=\"%s\" next=\"rebuilding from %s\"",
                   (int)options->partition, options->state_path, note.text, task->changelog);
     }
     if (outcome != OK) {
@@ -295,14 +310,15 @@ void task_close(struct task *task, bool lost)
     if (!task) {
         return;
     }
-    protocol_close_producer(task); /* first: whatever is open in Kafka can no longer be committed by us */
+    protocol_close_producer(
+        task); /* first: whatever is open in Kafka can no longer be committed by us */
     restore_end(task);
     inputs_release(task);
     if (task->store && !lost && task->state == TASK_RUN && store_is_dirty(task->store)) {
         struct error error;
         if (store_commit(task->store, &error) != OK) {
-            log_event(LOG_WARN, "state_file_lags", "partition=%d because=\"%s\"", (int)task->options.partition,
-                      error.text);
+            log_event(LOG_WARN, "state_file_lags", "partition=%d because=\"%s\"",
+                      (int)task->options.partition, error.text);
         }
     }
     store_close(task->store);

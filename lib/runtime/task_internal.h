@@ -1,5 +1,6 @@
-/* task_internal.h - a task from the inside, for protocol.c (commit, abort, fence), task.c (life, one step), truth.c (what is so
- * at start), restore.c (the changelog into the file), take.c (inputs), handle.c (handlers) and effects.c (outputs).
+/* task_internal.h - a task from the inside, for protocol.c (commit, abort, fence), task.c (life,
+ * one step), truth.c (what is so at start), restore.c (the changelog into the file), take.c
+ * (inputs), handle.c (handlers) and effects.c (outputs).
  */
 #ifndef WEIR_RUNTIME_TASK_INTERNAL_H
 #define WEIR_RUNTIME_TASK_INTERNAL_H
@@ -7,7 +8,8 @@
 #include "runtime/context.h"
 #include "runtime/task.h"
 
-/* The name under which a checkpoint stands in the changelog; row keys begin with a store's name and a NUL. */
+/* The name under which a checkpoint stands in the changelog; row keys begin with a store's name and
+ * a NUL. */
 #define CHECKPOINT_KEY "checkpoint"
 
 enum { INPUT_BRANCHES_MAX = 64 };
@@ -16,22 +18,23 @@ enum { INPUT_BRANCHES_MAX = 64 };
 struct input {
     const struct weir_topic *topic;
     const void *handlers;
-    const struct weir_field *payload;        /* the envelope's union; NULL: a plain record */
-    size_t key_offset[INPUT_BRANCHES_MAX];   /* of the key field in each branch ([0]: in the plain record) */
-    struct port_record *records; /* fetched and not yet committed, in offset order */
+    const struct weir_field *payload;      /* the envelope's union; NULL: a plain record */
+    size_t key_offset[INPUT_BRANCHES_MAX]; /* of the key field in each branch ([0]: in the plain
+                                              record) */
+    struct port_record *records;           /* fetched and not yet committed, in offset order */
     size_t count, capacity;
-    int64_t next_offset;      /* the first offset not yet committed */
-    int64_t running_max_ms;   /* highest timestamp so far: the order among inputs */
+    int64_t next_offset;    /* the first offset not yet committed */
+    int64_t running_max_ms; /* highest timestamp so far: the order among inputs */
 
     /* in the take at hand */
-    int64_t done_offset;      /* one past the last record done with */
+    int64_t done_offset; /* one past the last record done with */
     int64_t handled, stale, dead;
 
     /* paused at a record whose schema or branch is unknown */
     bool blocked;
     int64_t blocked_offset, retry_us;
     int backoff_ms;
-    bool skip_blocked;        /* an operator said: dead-letter it */
+    bool skip_blocked; /* an operator said: dead-letter it */
 };
 
 enum fence_stage { FENCE_CLOSE, FENCE_INIT, FENCE_RESOLVE };
@@ -55,33 +58,35 @@ struct task {
     /* RUN */
     int64_t next_begin_us, last_commit_us, last_store_commit_us, retry_us;
     int failed_takes;
-    struct { size_t input, record; } *order; /* of the take */
+    struct {
+        size_t input, record;
+    } * order; /* of the take */
     size_t order_count, order_capacity;
-    bool take_again;                    /* the last take was aborted: the same one, from memory */
-    bool tick;                          /* the take has no records: the wall clock moves */
-    size_t timers_fired;                /* in the take */
-    int64_t outputs;                    /* in the take */
+    bool take_again;     /* the last take was aborted: the same one, from memory */
+    bool tick;           /* the take has no records: the wall clock moves */
+    size_t timers_fired; /* in the take */
+    int64_t outputs;     /* in the take */
     uint64_t digest;
     bool in_transaction;
-    struct port_delivery delivery;      /* of the checkpoint in the changelog */
-    struct store_meta pending;          /* what the file becomes if the take is kept */
-    struct checkpoint checkpoint;       /* of the take at hand */
+    struct port_delivery delivery; /* of the checkpoint in the changelog */
+    struct store_meta pending;     /* what the file becomes if the take is kept */
+    struct checkpoint checkpoint;  /* of the take at hand */
     struct input_range ranges[WEIR_LIST_MAX];
-    struct error fatal;                 /* exit_code != 0: stop after the abort */
+    struct error fatal; /* exit_code != 0: stop after the abort */
     struct buffer scratch;
 
     /* INIT, ASK, FENCE */
-    bool commit_in_doubt;               /* FENCE: the take at hand may have been committed */
+    bool commit_in_doubt; /* FENCE: the take at hand may have been committed */
     enum fence_stage fence_stage;
-    int64_t waiting_since_us;           /* 0: not waiting */
-    int64_t said_us;                    /* when the log was last told about waiting */
-    bool asked_again;                   /* a checkpoint beyond the group's number was seen once */
+    int64_t waiting_since_us; /* 0: not waiting */
+    int64_t said_us;          /* when the log was last told about waiting */
+    bool asked_again;         /* a checkpoint beyond the group's number was seen once */
     struct port_offset committed[WEIR_LIST_MAX];
-    int64_t group_number;               /* the group's commit number; 0: none */
+    int64_t group_number; /* the group's commit number; 0: none */
     char group_incarnation[33];
-    bool adopt;                         /* no offsets, but a changelog: take its last checkpoint */
+    bool adopt; /* no offsets, but a changelog: take its last checkpoint */
 
-    struct restore *restore;            /* RESTORE */
+    struct restore *restore; /* RESTORE */
 };
 
 /* ---- task.c ---- */
@@ -94,9 +99,11 @@ void task_say_waiting(struct task *task, const char *what, const struct error *e
 
 /* ---- protocol.c ---- */
 
-void protocol_close_producer(struct task *task); /* what is open in Kafka can no longer be committed by us */
+void protocol_close_producer(
+    struct task *task); /* what is open in Kafka can no longer be committed by us */
 
-/* INIT: initialises the transactional id. *done: every earlier owner is fenced, no transaction of this id is open. */
+/* INIT: initialises the transactional id. *done: every earlier owner is fenced, no transaction of
+ * this id is open. */
 enum outcome protocol_init(struct task *task, bool *done, struct error *error);
 
 /* FENCE: one slice; the task is in TASK_RUN again when the doubt is resolved. */
@@ -114,7 +121,8 @@ enum outcome truth_ask(struct task *task, struct error *error);
 void metadata_write(int64_t number, const char *incarnation, char *metadata);
 bool metadata_read(const char *metadata, int64_t *number, char *incarnation);
 
-/* Asks for the stable offsets of all inputs, and sets committed, group_number and group_incarnation. */
+/* Asks for the stable offsets of all inputs, and sets committed, group_number and
+ * group_incarnation. */
 enum outcome truth_committed(struct task *task, struct error *error);
 
 /* No offsets, and no commit in the changelog: from each input's log start. */
@@ -130,8 +138,8 @@ enum outcome truth_check_inputs(struct task *task, struct error *error);
 
 /* Begins to read the changelog into the file, from where the file stands (or from its start). */
 enum outcome restore_begin(struct task *task, struct error *error);
-/* One slice. *done: the file stands at the group's commit. RETRY with task->restore NULL: the group's answer was stale, ask
- * again. */
+/* One slice. *done: the file stands at the group's commit. RETRY with task->restore NULL: the
+ * group's answer was stale, ask again. */
 enum outcome restore_step(struct task *task, bool *done, struct error *error);
 void restore_end(struct task *task); /* NULL-safe: frees what restore holds */
 
@@ -152,18 +160,22 @@ void take_forget(struct task *task);
 /* Drops everything fetched. */
 void inputs_release(struct task *task);
 
-/* The input waits at this record, whose schema or branch nobody here knows: an outage, not a bad record. */
-void input_block(struct task *task, struct input *input, const struct port_record *record, const char *why);
+/* The input waits at this record, whose schema or branch nobody here knows: an outage, not a bad
+ * record. */
+void input_block(struct task *task, struct input *input, const struct port_record *record,
+                 const char *why);
 
 /* Looks again at blocked inputs: a schema may have come, or an operator's word. */
 void inputs_unblock(struct task *task, int64_t now_us);
 
 /* ---- handle.c: a take through the handlers ---- */
 
-/* Outputs and dead letters go to Kafka, rows into the write set. *anything: a record was done with or a timer fired. */
+/* Outputs and dead letters go to Kafka, rows into the write set. *anything: a record was done with
+ * or a timer fired. */
 enum txn_result take_handle(struct task *task, bool *anything, struct error *error);
 
-/* The earliest time at which a timer may be due (INT64_MAX: none is armed); asks SQLite when it is not known. */
+/* The earliest time at which a timer may be due (INT64_MAX: none is armed); asks SQLite when it is
+ * not known. */
 enum outcome timer_bound(struct task *task, int64_t *due_ms, struct error *error);
 
 /* ---- effects.c: what a take leaves behind ---- */
@@ -172,14 +184,16 @@ enum outcome timer_bound(struct task *task, int64_t *due_ms, struct error *error
 enum txn_result effects_send(struct task *task, struct error *error);
 
 /* The record as it came, into <topic>.dlq, with the reason beside it. */
-enum txn_result effects_dead_letter(struct task *task, struct input *input, const struct port_record *record,
-                                    const char *class_name, const char *cause, const char *reason, struct error *error);
+enum txn_result effects_dead_letter(struct task *task, struct input *input,
+                                    const struct port_record *record, const char *class_name,
+                                    const char *cause, const char *reason, struct error *error);
 
 /* The take's rows into SQLite and the changelog. */
 enum txn_result effects_rows(struct task *task, struct error *error);
 
 /* What a failed store means for the transaction; a FATAL one is kept in task->fatal. */
-enum txn_result effects_of_store(struct task *task, enum outcome outcome, const struct error *error);
+enum txn_result effects_of_store(struct task *task, enum outcome outcome,
+                                 const struct error *error);
 
 /* Views, rows, the checkpoint, the offsets: all but the commit. */
 enum txn_result take_finish(struct task *task, struct error *error);

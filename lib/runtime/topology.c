@@ -54,8 +54,8 @@ int32_t topology_partitions(const struct weir_processor *processor)
     return processor->inputs[0].topic->partitions;
 }
 
-void topology_add(struct topology *topology, const struct weir_processor *processor, const char *application_id,
-                  int64_t delete_retention_ms)
+void topology_add(struct topology *topology, const struct weir_processor *processor,
+                  const char *application_id, int64_t delete_retention_ms)
 {
     struct arena *arena = &topology->arena;
     for (size_t i = 0; i < WEIR_LIST_MAX && processor->inputs[i].topic; i++) {
@@ -95,49 +95,59 @@ void topology_add(struct topology *topology, const struct weir_processor *proces
                   });
 }
 
-const char *topology_difference(const struct topic_settings *should, const struct topic_settings *is,
-                                struct arena *arena)
+const char *topology_difference(const struct topic_settings *should,
+                                const struct topic_settings *is, struct arena *arena)
 {
     const char *name = should->name;
     if (is->partitions == 0) {
         return arena_format(arena, "topic %s does not exist; create it: weir topics apply", name);
     }
     if (is->partitions != should->partitions) {
-        return arena_format(arena,
-                            "topic %s has %d partitions, topics.conf says %d; records are placed by key and partition "
-                            "count, so a topic with records cannot be changed: recreate it, or correct topics.conf",
-                            name, (int)is->partitions, (int)should->partitions);
+        return arena_format(
+            arena,
+            "topic %s has %d partitions, topics.conf says %d; records are placed by key and "
+            "partition "
+            "count, so a topic with records cannot be changed: recreate it, or correct topics.conf",
+            name, (int)is->partitions, (int)should->partitions);
     }
     if (is->cleanup != should->cleanup) {
         const char *policy = should->cleanup == WEIR_COMPACT ? "compact" : "delete";
-        return arena_format(arena, "topic %s does not have cleanup.policy=%s; set it: weir topics apply --alter", name,
-                            policy);
+        return arena_format(
+            arena, "topic %s does not have cleanup.policy=%s; set it: weir topics apply --alter",
+            name, policy);
     }
     if (!is->log_append_time) {
         return arena_format(arena,
-                            "topic %s does not have message.timestamp.type=LogAppendTime; set it: weir topics apply "
+                            "topic %s does not have message.timestamp.type=LogAppendTime; set it: "
+                            "weir topics apply "
                             "--alter",
                             name);
     }
     if (is->max_message_bytes < should->max_message_bytes) {
-        return arena_format(arena, "topic %s has max.message.bytes=%d, topics.conf says %d; set it: weir topics apply "
-                                   "--alter",
-                            name, (int)is->max_message_bytes, (int)should->max_message_bytes);
+        return arena_format(
+            arena,
+            "topic %s has max.message.bytes=%d, topics.conf says %d; set it: weir topics apply "
+            "--alter",
+            name, (int)is->max_message_bytes, (int)should->max_message_bytes);
     }
     if (should->cleanup == WEIR_COMPACT && is->delete_retention_ms < should->delete_retention_ms) {
-        return arena_format(arena, "topic %s has delete.retention.ms=%" PRId64 ", %" PRId64
-                                   " is needed; set it: weir topics apply --alter",
+        return arena_format(arena,
+                            "topic %s has delete.retention.ms=%" PRId64 ", %" PRId64
+                            " is needed; set it: weir topics apply --alter",
                             name, is->delete_retention_ms, should->delete_retention_ms);
     }
     if (should->cleanup == WEIR_COMPACT && is->unclean_leader_election) {
-        return arena_format(arena, "topic %s has unclean.leader.election.enable=true, which may lose committed state; set "
-                                   "it: weir topics apply --alter",
-                            name);
+        return arena_format(
+            arena,
+            "topic %s has unclean.leader.election.enable=true, which may lose committed state; set "
+            "it: weir topics apply --alter",
+            name);
     }
     return NULL;
 }
 
-enum outcome topology_check(const struct topology *topology, struct admin *admin, struct error *error)
+enum outcome topology_check(const struct topology *topology, struct admin *admin,
+                            struct error *error)
 {
     struct arena arena;
     arena_init(&arena);

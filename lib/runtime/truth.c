@@ -1,14 +1,16 @@
 /* truth.c - where a task stands when it starts: never guessed.
  *
- * The group's stable committed offsets are fence and pointer; the changelog's checkpoint of the same number is the content.
- * Both were written by one transaction. The file is a cache that says which commit it holds.
+ * The group's stable committed offsets are fence and pointer; the changelog's checkpoint of the
+ * same number is the content. Both were written by one transaction. The file is a cache that says
+ * which commit it holds.
  *
  *   offsets     changelog          file            then
  *   number n    -                  at n            run
- *   number n    has checkpoint n   behind, none    read the changelog up to checkpoint n (restore.c)
- *   none        has checkpoints    any             nothing is in flight: adopt the last checkpoint, warn
- *   none        empty              none, empty     first start, from each input's log start
- *   anything else: a contradiction. Stop (78), say what was found; `weir doctor` explains and names the mending command.
+ *   number n    has checkpoint n   behind, none    read the changelog up to checkpoint n
+ * (restore.c) none        has checkpoints    any             nothing is in flight: adopt the last
+ * checkpoint, warn none        empty              none, empty     first start, from each input's
+ * log start anything else: a contradiction. Stop (78), say what was found; `weir doctor` explains
+ * and names the mending command.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,22 +28,27 @@ void metadata_write(int64_t number, const char *incarnation, char *metadata)
 
 bool metadata_read(const char *metadata, int64_t *number, char *incarnation)
 {
-    return sscanf(metadata, "weir1 %" SCNd64 " %32[0-9a-f]", number, incarnation) == 2 && *number > 0;
+    return sscanf(metadata, "weir1 %" SCNd64 " %32[0-9a-f]", number, incarnation) == 2 &&
+           *number > 0;
 }
 
 /* A finding that a person must decide on. */
-static enum outcome contradiction(const struct task *task, struct error *error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static enum outcome contradiction(const struct task *task, struct error *error, const char *format,
+                                  ...) __attribute__((format(printf, 3, 4)));
 
-static enum outcome contradiction(const struct task *task, struct error *error, const char *format, ...)
+static enum outcome contradiction(const struct task *task, struct error *error, const char *format,
+                                  ...)
 {
     char found[600];
     va_list args;
     va_start(args, format);
     vsnprintf(found, sizeof found, format, args);
     va_end(args);
-    return fail_exit(error, EXIT_CONFIG, "%s: %s; nothing was changed. `weir doctor %s` explains, and names the command "
-                     "that mends it", task->transactional_id, found, task->options.application_id);
+    return fail_exit(
+        error, EXIT_CONFIG,
+        "%s: %s; nothing was changed. `weir doctor %s` explains, and names the command "
+        "that mends it",
+        task->transactional_id, found, task->options.application_id);
 }
 
 enum outcome truth_committed(struct task *task, struct error *error)
@@ -51,8 +58,8 @@ enum outcome truth_committed(struct task *task, struct error *error)
         topics[i] = task->inputs[i].topic->name;
     }
     struct port_offset offsets[WEIR_LIST_MAX];
-    enum outcome outcome = task->calls->committed(task->port, topics, task->input_count, task->options.partition,
-                                                  ASK_MS, offsets, error);
+    enum outcome outcome = task->calls->committed(task->port, topics, task->input_count,
+                                                  task->options.partition, ASK_MS, offsets, error);
     if (outcome != OK) {
         return outcome;
     }
@@ -65,26 +72,33 @@ enum outcome truth_committed(struct task *task, struct error *error)
         int64_t its_number;
         char incarnation[33];
         if (!metadata_read(offsets[i].metadata, &its_number, incarnation)) {
-            return contradiction(task, error, "the committed offset %" PRId64 " of %s was not set by weir (metadata '%s')",
+            return contradiction(task, error,
+                                 "the committed offset %" PRId64
+                                 " of %s was not set by weir (metadata '%s')",
                                  offsets[i].offset, topics[i], offsets[i].metadata);
         }
         if (present > 0 && its_number != number) {
-            return contradiction(task, error, "the committed offsets of %s and %s are of different commits, %" PRId64
-                                 " and %" PRId64, topics[0], topics[i], number, its_number);
+            return contradiction(
+                task, error,
+                "the committed offsets of %s and %s are of different commits, %" PRId64
+                " and %" PRId64,
+                topics[0], topics[i], number, its_number);
         }
         number = its_number;
         memcpy(task->group_incarnation, incarnation, sizeof incarnation);
         present++;
     }
     if (present > 0 && present < task->input_count) {
-        return contradiction(task, error, "only %zu of %zu inputs have a committed offset", present, task->input_count);
+        return contradiction(task, error, "only %zu of %zu inputs have a committed offset", present,
+                             task->input_count);
     }
     memcpy(task->committed, offsets, sizeof offsets);
     task->group_number = number;
     return OK;
 }
 
-/* An offset below the log's start means lost input; one beyond its end, another topic under the same name. */
+/* An offset below the log's start means lost input; one beyond its end, another topic under the
+ * same name. */
 enum outcome truth_check_inputs(struct task *task, struct error *error)
 {
     for (size_t i = 0; i < task->input_count; i++) {
@@ -97,13 +111,16 @@ enum outcome truth_check_inputs(struct task *task, struct error *error)
             return outcome;
         }
         if (offset < log.low) {
-            return contradiction(task, error, "%s was cut off below offset %" PRId64 ", and commit %" PRId64
-                                 " goes on at %" PRId64 ": %" PRId64 " offsets of input are gone", topic, log.low,
-                                 task->group_number, offset, log.low - offset);
+            return contradiction(task, error,
+                                 "%s was cut off below offset %" PRId64 ", and commit %" PRId64
+                                 " goes on at %" PRId64 ": %" PRId64 " offsets of input are gone",
+                                 topic, log.low, task->group_number, offset, log.low - offset);
         }
         if (offset > log.high) {
-            return contradiction(task, error, "commit %" PRId64 " goes on at offset %" PRId64
-                                 " of %s, which ends at %" PRId64, task->group_number, offset, topic, log.high);
+            return contradiction(task, error,
+                                 "commit %" PRId64 " goes on at offset %" PRId64
+                                 " of %s, which ends at %" PRId64,
+                                 task->group_number, offset, topic, log.high);
         }
     }
     return OK;
@@ -113,52 +130,61 @@ enum outcome truth_first_start(struct task *task, struct error *error)
 {
     const struct store_meta *meta = store_meta(task->store);
     if (meta->commit_number > 0) {
-        return contradiction(task, error, "the state file holds commit %" PRId64
-                             ", but the group has no offsets and %s is empty", meta->commit_number, task->changelog);
+        return contradiction(task, error,
+                             "the state file holds commit %" PRId64
+                             ", but the group has no offsets and %s is empty",
+                             meta->commit_number, task->changelog);
     }
     for (size_t i = 0; i < task->input_count; i++) {
         struct port_log log;
-        enum outcome outcome = task->calls->log(task->port, task->inputs[i].topic->name, task->options.partition,
-                                                ASK_MS, &log, error);
+        enum outcome outcome = task->calls->log(task->port, task->inputs[i].topic->name,
+                                                task->options.partition, ASK_MS, &log, error);
         if (outcome != OK) {
             return outcome;
         }
-        task->committed[i] = (struct port_offset){.topic = task->inputs[i].topic->name, .offset = log.low};
+        task->committed[i] =
+            (struct port_offset){.topic = task->inputs[i].topic->name, .offset = log.low};
     }
-    log_event(LOG_INFO, "first_start", "partition=%d inputs=%zu from=\"log start\"", (int)task->options.partition,
-              task->input_count);
+    log_event(LOG_INFO, "first_start", "partition=%d inputs=%zu from=\"log start\"",
+              (int)task->options.partition, task->input_count);
     return OK;
 }
 
 enum outcome truth_set_aside(struct task *task, const char *why, struct error *error)
 {
-    log_event(LOG_WARN, "state_set_aside", "partition=%d path=%s because=\"%s\" next=\"rebuilding from %s\"",
+    log_event(LOG_WARN, "state_set_aside",
+              "partition=%d path=%s because=\"%s\" next=\"rebuilding from %s\"",
               (int)task->options.partition, task->options.state_path, why, task->changelog);
     return store_set_aside(task->store, error);
 }
 
-/* Sets aside a file that the changelog's tail cannot bring up to date. `incarnation` NULL: not known yet. */
-static enum outcome drop_useless_file(struct task *task, const struct port_log *changelog, const char *incarnation,
-                                      struct error *error)
+/* Sets aside a file that the changelog's tail cannot bring up to date. `incarnation` NULL: not
+ * known yet. */
+static enum outcome drop_useless_file(struct task *task, const struct port_log *changelog,
+                                      const char *incarnation, struct error *error)
 {
     const struct store_meta *meta = store_meta(task->store);
     char why[200] = "";
     int64_t age_ms = task->calls->wall_ms(task->port) - meta->appended_ms;
     if (incarnation && strcmp(meta->incarnation, incarnation) != 0) {
-        snprintf(why, sizeof why, "it belongs to incarnation %s, the changelog is %s", meta->incarnation, incarnation);
+        snprintf(why, sizeof why, "it belongs to incarnation %s, the changelog is %s",
+                 meta->incarnation, incarnation);
     } else if (meta->changelog_offset > changelog->high) {
         snprintf(why, sizeof why, "it stands at offset %" PRId64 " of %s, which ends at %" PRId64,
                  meta->changelog_offset, task->changelog, changelog->high);
-    } else if ((!incarnation || meta->commit_number < task->group_number) && meta->appended_ms > 0 &&
-               age_ms > task->options.delete_retention_ms / 2) {
-        snprintf(why, sizeof why, "its last commit is %" PRId64 " s old, so that deletions may be missing from the changelog",
+    } else if ((!incarnation || meta->commit_number < task->group_number) &&
+               meta->appended_ms > 0 && age_ms > task->options.delete_retention_ms / 2) {
+        snprintf(why, sizeof why,
+                 "its last commit is %" PRId64
+                 " s old, so that deletions may be missing from the changelog",
                  age_ms / 1000);
     }
     return why[0] && meta->commit_number > 0 ? truth_set_aside(task, why, error) : OK;
 }
 
 /* The group stands at commit n: what is the file worth? */
-static enum outcome compare_file(struct task *task, const struct port_log *changelog, struct error *error)
+static enum outcome compare_file(struct task *task, const struct port_log *changelog,
+                                 struct error *error)
 {
     if (changelog->high == changelog->low) {
         return contradiction(task, error, "the group stands at commit %" PRId64 ", but %s is empty",
@@ -175,10 +201,13 @@ static enum outcome compare_file(struct task *task, const struct port_log *chang
     if (meta->commit_number > task->group_number) {
         if (!task->asked_again) {
             task->asked_again = true;
-            return fail(error, RETRY, "the state file is ahead of the group's answer: asking again");
+            return fail(error, RETRY,
+                        "the state file is ahead of the group's answer: asking again");
         }
-        return contradiction(task, error, "the state file holds commit %" PRId64 ", the group stands at commit %" PRId64
-                             ": its offsets were set back", meta->commit_number, task->group_number);
+        return contradiction(task, error,
+                             "the state file holds commit %" PRId64
+                             ", the group stands at commit %" PRId64 ": its offsets were set back",
+                             meta->commit_number, task->group_number);
     }
     return restore_begin(task, error);
 }
@@ -192,12 +221,15 @@ enum outcome truth_ask(struct task *task, struct error *error)
         return outcome;
     }
     struct port_log changelog;
-    outcome = task->calls->log(task->port, task->changelog, task->options.partition, ASK_MS, &changelog, error);
+    outcome = task->calls->log(task->port, task->changelog, task->options.partition, ASK_MS,
+                               &changelog, error);
     if (outcome != OK) {
         return outcome;
     }
     if (changelog.low > 0 && changelog.low < changelog.high) {
-        return contradiction(task, error, "%s begins at offset %" PRId64 ": records were deleted from it, not compacted",
+        return contradiction(task, error,
+                             "%s begins at offset %" PRId64
+                             ": records were deleted from it, not compacted",
                              task->changelog, changelog.low);
     }
     if (task->group_number > 0) {
@@ -207,7 +239,8 @@ enum outcome truth_ask(struct task *task, struct error *error)
     if (changelog.high == changelog.low) {
         return truth_first_start(task, error);
     }
-    /* Offsets expire (seven days without a commit, by default); missing and stable proves that nothing is in flight. */
+    /* Offsets expire (seven days without a commit, by default); missing and stable proves that
+     * nothing is in flight. */
     task->adopt = true;
     outcome = drop_useless_file(task, &changelog, NULL, error);
     return outcome == OK ? restore_begin(task, error) : outcome;

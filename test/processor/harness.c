@@ -20,7 +20,7 @@
 enum {
     TOPICS_MAX = 64,
     STEPS_MAX = 200000,
-    PATIENCE_US = 3 * 1000 * 1000, /* a wake-up nearer than this is the task's own pause */
+    PATIENCE_US = 500 * 1000, /* a wake-up nearer than this is the task's own pause */
 };
 
 struct position {

@@ -36,7 +36,7 @@ static const struct name *name_of(const char *reservation_id)
 struct place_order an_order(const char *order_id, size_t lines)
 {
     static struct order_line items[LINES_MAX];
-    static char skus[LINES_MAX][20];
+    static char skus[LINES_MAX][24];
     assert_true(lines <= LINES_MAX);
     for (size_t i = 0; i < lines; i++) {
         snprintf(skus[i], sizeof skus[i], "S%zu", i + 1);
@@ -184,8 +184,7 @@ const struct reserve *expect_command(struct harness *harness, enum stock_command
                                      const char *reservation_id)
 {
     const struct name *name = name_of(reservation_id);
-    const struct stock_command *command =
-        harness_expect(harness, &stock_commands_topic, name->sku);
+    const struct stock_command *command = harness_expect(harness, &stock_commands_topic, name->sku);
     assert_int_equal(command->payload_branch, what);
     const struct reserve *fields = &command->payload.reserve;
     assert_string_equal(fields->reservation_id, reservation_id);
@@ -209,14 +208,13 @@ const struct order_accepted *expect_event(struct harness *harness, const char *o
 /* The counters of placed_order are the histogram of its lines' states. */
 static void expect_true_counters(struct harness *harness)
 {
-    static const char sql[] =
-        "SELECT count(*) FROM placed_order o WHERE line_count > 0 AND"
-        " (outstanding, held, committed, refused, unsettled) IS NOT"
-        " (SELECT total(state IN ('REQUESTED', 'BACKORDERED')),"
-        "         total(state IN ('HELD', 'COMMITTING', 'COMMITTED')),"
-        "         total(state = 'COMMITTED'), total(state = 'REFUSED'),"
-        "         total(state NOT IN ('REFUSED', 'EXPIRED', 'RELEASED'))"
-        "  FROM placed_line l WHERE l.order_id = o.order_id)";
+    static const char sql[] = "SELECT count(*) FROM placed_order o WHERE line_count > 0 AND"
+                              " (outstanding, held, committed, refused, unsettled) IS NOT"
+                              " (SELECT total(state IN ('REQUESTED', 'BACKORDERED')),"
+                              "         total(state IN ('HELD', 'COMMITTING', 'COMMITTED')),"
+                              "         total(state = 'COMMITTED'), total(state = 'REFUSED'),"
+                              "         total(state NOT IN ('REFUSED', 'EXPIRED', 'RELEASED'))"
+                              "  FROM placed_line l WHERE l.order_id = o.order_id)";
     assert_int_equal(harness_number(harness, sql), 0);
 }
 
@@ -234,7 +232,6 @@ const struct order_view *expect_state(struct harness *harness, const char *order
 
 void expect_stale(struct harness *harness, int64_t records)
 {
-    int64_t before = harness_stale_seen(harness);
     harness_expect_nothing_more(harness);
-    assert_int_equal(harness_stale(harness), before + records);
+    assert_int_equal(harness_stale(harness), records);
 }

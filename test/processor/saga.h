@@ -54,7 +54,7 @@ const struct order_accepted *expect_event(struct harness *harness, const char *o
 const struct order_view *expect_state(struct harness *harness, const char *order_id,
                                       enum order_state state);
 
-/* The records sent since the last expectation changed nothing, and were counted as stale. */
+/* Nothing more was said, and so many records were counted as stale since the test began. */
 void expect_stale(struct harness *harness, int64_t records);
 
 #endif

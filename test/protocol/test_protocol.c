@@ -1,9 +1,11 @@
-/* test_protocol.c - the commit protocol under every single fault, at every call, on the broker in memory.
+/* test_protocol.c - the commit protocol under every single fault, at every call, on the broker in
+ * memory.
  *
- * One workload: sums, refusals, garbage, repeats, timers. First without faults; then, for every call of the port and each
- * of its first occurrences, with one fault there: the process dies before or after it, its request or its reply is lost, it
- * is repeated behind the caller's back, a stray copy arrives inside the next transaction. What a reader can see in the end
- * must be the same to the letter (I-1 to I-9; each test names what it attacks).
+ * One workload: sums, refusals, garbage, repeats, timers. First without faults; then, for every
+ * call of the port and each of its first occurrences, with one fault there: the process dies before
+ * or after it, its request or its reply is lost, it is repeated behind the caller's back, a stray
+ * copy arrives inside the next transaction. What a reader can see in the end must be the same to
+ * the letter (I-1 to I-9; each test names what it attacks).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +38,8 @@ static void second_half(struct world *world)
     world_remind(world, "c", 90000);
 }
 
-/* The whole story: work, a quiet minute in which a timer falls due, more work, another timer, a clean stop. */
+/* The whole story: work, a quiet minute in which a timer falls due, more work, another timer, a
+ * clean stop. */
 static char *story(struct world *world)
 {
     first_half(world);
@@ -81,8 +84,8 @@ struct attack {
 
 static bool is_transactional(enum broker_call call)
 {
-    return call == CALL_SEND || call == CALL_SEND_OFFSETS || call == CALL_COMMIT || call == CALL_ABORT ||
-           call == CALL_ADD_PARTITIONS || call == CALL_ADD_OFFSETS;
+    return call == CALL_SEND || call == CALL_SEND_OFFSETS || call == CALL_COMMIT ||
+           call == CALL_ABORT || call == CALL_ADD_PARTITIONS || call == CALL_ADD_OFFSETS;
 }
 
 /* Runs the story with one fault. Returns whether the fault was met at all. */
@@ -94,16 +97,18 @@ static bool survives(const char *expected, const struct broker_fault *fault)
     char *picture = story(&world);
     bool met = broker_faults_left(world.broker) == 0;
     if (strcmp(picture, expected) != 0) {
-        fail_msg("call %s, occurrence %u, fault %d, stray %d, result %d:\n--- expected\n%s--- found\n%s",
-                 broker_call_name(fault->call), fault->nth, (int)fault->kind, (int)fault->stray, (int)fault->result,
-                 expected, picture);
+        fail_msg(
+            "call %s, occurrence %u, fault %d, stray %d, result %d:\n--- expected\n%s--- found\n%s",
+            broker_call_name(fault->call), fault->nth, (int)fault->kind, (int)fault->stray,
+            (int)fault->result, expected, picture);
     }
     free(picture);
     world_close(&world);
     return met;
 }
 
-static void attack_every_call(enum broker_fault_kind kind, enum broker_stray stray, bool transactional_only)
+static void attack_every_call(enum broker_fault_kind kind, enum broker_stray stray,
+                              bool transactional_only)
 {
     char *expected = plain_story();
     int runs = 0;
@@ -113,9 +118,12 @@ static void attack_every_call(enum broker_fault_kind kind, enum broker_stray str
         }
         unsigned step = call == CALL_POLL || call == CALL_FETCH || call == CALL_SEND ? 7 : 1;
         for (unsigned nth = 1; nth <= 8 * step; nth += step) {
-            struct broker_fault fault = {
-                .call = (enum broker_call)call, .nth = nth, .kind = kind, .stray = stray, .outcome = RETRY,
-                .result = TXN_ABORT};
+            struct broker_fault fault = {.call = (enum broker_call)call,
+                                         .nth = nth,
+                                         .kind = kind,
+                                         .stray = stray,
+                                         .outcome = RETRY,
+                                         .result = TXN_ABORT};
             if (!survives(expected, &fault)) {
                 break;
             }
@@ -176,20 +184,26 @@ static void fences_off_the_stray_of_a_lost_reply(void **state) /* I-1, I-9 */
     attack_every_call(FAULT_LOSE_REPLY, STRAY_AFTER_OFFSETS, true);
 }
 
-/* An abort is needed first: a take fails, and then its abort is repeated behind the caller's back. */
+/* An abort is needed first: a take fails, and then its abort is repeated behind the caller's back.
+ */
 static void fences_off_the_stray_of_an_abort(void **state) /* I-1, I-9 */
 {
     (void)state;
     char *expected = plain_story();
     static const enum broker_stray strays[] = {STRAY_AFTER_SEND, STRAY_AFTER_OFFSETS};
-    static const enum broker_fault_kind kinds[] = {FAULT_HIDDEN_RETRY, FAULT_LOSE_REPLY, FAULT_LOSE_REQUEST};
+    static const enum broker_fault_kind kinds[] = {FAULT_HIDDEN_RETRY, FAULT_LOSE_REPLY,
+                                                   FAULT_LOSE_REQUEST};
     for (unsigned nth = 1; nth <= 6; nth++) {
         for (int i = 0; i < 6; i++) {
             struct world world;
             world_open(&world);
-            broker_fault(world.broker, &(struct broker_fault){.call = CALL_SEND_OFFSETS, .nth = nth, .kind = FAULT_FAIL,
+            broker_fault(world.broker, &(struct broker_fault){.call = CALL_SEND_OFFSETS,
+                                                              .nth = nth,
+                                                              .kind = FAULT_FAIL,
                                                               .result = TXN_ABORT});
-            broker_fault(world.broker, &(struct broker_fault){.call = CALL_ABORT, .nth = 1, .kind = kinds[i % 3],
+            broker_fault(world.broker, &(struct broker_fault){.call = CALL_ABORT,
+                                                              .nth = 1,
+                                                              .kind = kinds[i % 3],
                                                               .stray = strays[i / 3]});
             char *picture = story(&world);
             assert_int_equal(broker_faults_left(world.broker), 0);
@@ -212,7 +226,8 @@ static void a_second_owner_fences_the_first(void **state) /* I-6 */
     world_settle(&old_world);
 
     struct world new_world = old_world; /* same broker, another process with a disk of its own */
-    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite", old_world.directory);
+    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
+             old_world.directory);
     assert_int_equal(world_start(&new_world), OK);
     assert_int_equal(world_run(&new_world), OK);
 
@@ -232,7 +247,8 @@ static void time_out(void *context)
     broker_time_out(context, "tally.p0");
 }
 
-/* The coordinator aborts the open transaction and raises the epoch: fatal for this producer, like a rival's init. */
+/* The coordinator aborts the open transaction and raises the epoch: fatal for this producer, like a
+ * rival's init. */
 static void goes_on_after_its_transaction_was_timed_out(void **state) /* I-5, I-6 */
 {
     (void)state;
@@ -241,8 +257,11 @@ static void goes_on_after_its_transaction_was_timed_out(void **state) /* I-5, I-
     for (size_t i = 0; i < 3; i++) {
         struct world world;
         world_open(&world);
-        broker_fault(world.broker, &(struct broker_fault){.call = calls[i], .nth = 2, .kind = FAULT_MEANWHILE,
-                                                          .run = time_out, .context = world.broker});
+        broker_fault(world.broker, &(struct broker_fault){.call = calls[i],
+                                                          .nth = 2,
+                                                          .kind = FAULT_MEANWHILE,
+                                                          .run = time_out,
+                                                          .context = world.broker});
         char *picture = story(&world);
         assert_int_equal(broker_faults_left(world.broker), 0);
         assert_string_equal(picture, expected);
@@ -328,8 +347,8 @@ static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
     world_add(&world, "c", 0);
     world_settle(&world);
     world_stop(&world);
-    snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world.directory, world.directory,
-             world.directory);
+    snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world.directory,
+             world.directory, world.directory);
     assert_int_equal(system(command), 0);
     check_second_half(&world);
 }

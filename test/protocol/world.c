@@ -28,8 +28,9 @@ void world_open(struct world *world)
     broker_create_topic(world->broker, "tally.totals", 1, true);
     broker_create_topic(world->broker, "tally.changelog", 1, true);
     broker_create_topic(world->broker, "tally.history", 1, false);
-    const struct weir_record *const records[] = {&tally_event_record, &tally_answer_record, &tally_total_record,
-                                                 &total_record,       &timer_row_record,    &checkpoint_record,
+    const struct weir_record *const records[] = {&tally_event_record, &tally_answer_record,
+                                                 &tally_total_record, &total_record,
+                                                 &timer_row_record,   &checkpoint_record,
                                                  &cause_record,       NULL};
     struct error error;
     assert_int_equal(codec_open(&world->codec, records, NULL, &error), OK);
@@ -54,14 +55,16 @@ static void produce(struct world *world, const char *name, const struct tally_ev
     struct buffer bytes;
     buffer_init(&bytes);
     codec_encode(&tally_event_record, event, &bytes);
-    broker_produce(world->broker, "tally.events", 0, (struct weir_bytes){(const uint8_t *)name, strlen(name)},
+    broker_produce(world->broker, "tally.events", 0,
+                   (struct weir_bytes){(const uint8_t *)name, strlen(name)},
                    (struct weir_bytes){bytes.data, bytes.size}, NULL, 0);
     buffer_release(&bytes);
 }
 
 void world_add(struct world *world, const char *name, int64_t n)
 {
-    struct tally_event event = {.payload_branch = TALLY_EVENT_ADD, .payload.add = {.name = name, .n = n}};
+    struct tally_event event = {.payload_branch = TALLY_EVENT_ADD,
+                                .payload.add = {.name = name, .n = n}};
     produce(world, name, &event);
 }
 
@@ -75,8 +78,8 @@ void world_remind(struct world *world, const char *name, int64_t after_ms)
 void world_garbage(struct world *world, const char *name)
 {
     struct weir_bytes garbage = {(const uint8_t *)"\x01\x02\x03", 3};
-    broker_produce(world->broker, "tally.events", 0, (struct weir_bytes){(const uint8_t *)name, strlen(name)}, garbage,
-                   NULL, 0);
+    broker_produce(world->broker, "tally.events", 0,
+                   (struct weir_bytes){(const uint8_t *)name, strlen(name)}, garbage, NULL, 0);
 }
 
 static void ignore_assigned(void *context, const int32_t *partitions, size_t count)
@@ -102,7 +105,8 @@ enum outcome world_start(struct world *world)
     };
     world->port = broker_port_open(world->broker, &client);
     struct error error;
-    (void)world->port->calls->poll(world->port, 0, &error); /* assigns; a fault may be scheduled here too */
+    (void)world->port->calls->poll(world->port, 0,
+                                   &error); /* assigns; a fault may be scheduled here too */
     struct task_options options = {
         .processor = &tally_processor,
         .settings = settings,
@@ -163,7 +167,8 @@ enum outcome world_run(struct world *world)
         }
         int64_t now_us = world->port->calls->monotonic_us(world->port);
         if (wake_us > now_us) {
-            /* Nothing to do now. A second ahead is worth waiting for; a reminder far off is the test's own affair. */
+            /* Nothing to do now. A second ahead is worth waiting for; a reminder far off is the
+             * test's own affair. */
             if (wake_us == INT64_MAX || wake_us - now_us > 3 * 1000000) {
                 return OK;
             }
@@ -193,7 +198,8 @@ void world_settle(struct world *world)
 
 /* ---- the picture ---- */
 
-static void draw_topic(struct world *world, const char *topic, const struct weir_record *record, struct buffer *out)
+static void draw_topic(struct world *world, const char *topic, const struct weir_record *record,
+                       struct buffer *out)
 {
     struct broker_record at;
     struct arena arena;
@@ -204,18 +210,20 @@ static void draw_topic(struct world *world, const char *topic, const struct weir
             struct cause cause;
             struct error error;
             if (strcmp(at.headers[i].name, "weir-cause") == 0) {
-                assert_int_equal(
-                    codec_decode_datum(world->codec, &cause_record, at.headers[i].value, &arena, &cause, &error),
-                    DECODED);
-                buffer_format(out, "by %lld.%d/%d %s ", (long long)cause.offset, cause.ordinal, cause.count,
-                              cause.timer ? "timer" : "");
+                assert_int_equal(codec_decode_datum(world->codec, &cause_record,
+                                                    at.headers[i].value, &arena, &cause, &error),
+                                 DECODED);
+                buffer_format(out, "by %lld.%d/%d %s ", (long long)cause.offset, cause.ordinal,
+                              cause.count, cause.timer ? "timer" : "");
             }
         }
         if (record) {
             void *value = arena_alloc(&arena, record->size);
             struct error error;
-            assert_int_equal(codec_decode(world->codec, record, at.value, &arena, value, &error), DECODED);
-            memset((char *)value + sizeof(int64_t), 0, sizeof(int64_t)); /* occurred_ms depends on the faults */
+            assert_int_equal(codec_decode(world->codec, record, at.value, &arena, value, &error),
+                             DECODED);
+            memset((char *)value + sizeof(int64_t), 0,
+                   sizeof(int64_t)); /* occurred_ms depends on the faults */
             record_to_json(record, value, out);
         }
         buffer_add_byte(out, '\n');
@@ -223,7 +231,8 @@ static void draw_topic(struct world *world, const char *topic, const struct weir
     arena_release(&arena);
 }
 
-static bool draw_row(void *context, int columns, const char *const *names, const char *const *values, const int *types)
+static bool draw_row(void *context, int columns, const char *const *names,
+                     const char *const *values, const int *types)
 {
     (void)types;
     struct buffer *out = context;
@@ -243,10 +252,13 @@ static void draw_views(struct world *world, struct buffer *out)
     arena_init(&arena);
     char lines[32][100];
     size_t count = 0;
-    for (int64_t offset = 0; broker_read(world->broker, "tally.totals", 0, true, &offset, &at) && count < 32;) {
+    for (int64_t offset = 0;
+         broker_read(world->broker, "tally.totals", 0, true, &offset, &at) && count < 32;) {
         struct tally_total total;
         struct error error;
-        assert_int_equal(codec_decode(world->codec, &tally_total_record, at.value, &arena, &total, &error), DECODED);
+        assert_int_equal(codec_decode(world->codec, &tally_total_record, at.value, &arena, &total,
+                                      &error),
+                         DECODED);
         snprintf(lines[count++], sizeof lines[0], "view %s=%lld\n", total.payload.total_view.name,
                  (long long)total.payload.total_view.sum);
     }
@@ -267,7 +279,9 @@ static void draw_history(struct world *world, struct buffer *out)
     for (int64_t offset = 0; broker_read(world->broker, "tally.history", 0, true, &offset, &at);) {
         struct checkpoint checkpoint;
         struct error error;
-        assert_int_equal(codec_decode(world->codec, &checkpoint_record, at.value, &arena, &checkpoint, &error), DECODED);
+        assert_int_equal(codec_decode(world->codec, &checkpoint_record, at.value, &arena,
+                                      &checkpoint, &error),
+                         DECODED);
         assert_int_equal(checkpoint.commit_number, ++number);
         const struct input_range *range = &checkpoint.inputs.items[0];
         assert_true(range->first_offset == next || number == 1);
@@ -279,8 +293,9 @@ static void draw_history(struct world *world, struct buffer *out)
         timers += checkpoint.timers_fired;
     }
     arena_release(&arena);
-    buffer_format(out, "history next=%lld handled=%lld stale=%lld dead=%lld timers=%lld\n", (long long)next,
-                  (long long)handled, (long long)stale, (long long)dead, (long long)timers);
+    buffer_format(out, "history next=%lld handled=%lld stale=%lld dead=%lld timers=%lld\n",
+                  (long long)next, (long long)handled, (long long)stale, (long long)dead,
+                  (long long)timers);
     struct port_offset group;
     assert_true(broker_offsets(world->broker, "tally", "tally.events", 0, &group));
     buffer_format(out, "group offset=%lld\n", (long long)group.offset);
@@ -298,8 +313,11 @@ char *world_picture(struct world *world)
     draw_views(world, &out);
     draw_history(world, &out);
     struct error error;
-    assert_int_equal(store_query(world->state_path, "SELECT * FROM total ORDER BY name", draw_row, &out, &error), OK);
-    assert_int_equal(store_query(world->state_path, "SELECT kind, key FROM timer_row ORDER BY kind, key", draw_row,
+    assert_int_equal(store_query(world->state_path, "SELECT * FROM total ORDER BY name", draw_row,
+                                 &out, &error),
+                     OK);
+    assert_int_equal(store_query(world->state_path,
+                                 "SELECT kind, key FROM timer_row ORDER BY kind, key", draw_row,
                                  &out, &error),
                      OK);
     buffer_string(&out);

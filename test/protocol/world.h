@@ -1,4 +1,5 @@
-/* world.h - one task of the tally on the broker in memory: feed it, kill it, look at what stands afterwards. */
+/* world.h - one task of the tally on the broker in memory: feed it, kill it, look at what stands
+ * afterwards. */
 #ifndef WEIR_TEST_PROTOCOL_WORLD_H
 #define WEIR_TEST_PROTOCOL_WORLD_H
 
@@ -33,15 +34,16 @@ void world_kill(struct world *world);
 /* SIGTERM. */
 void world_stop(struct world *world);
 
-/* Steps until there is nothing to do (OK) or the task ends (FATAL: world.error has why; the process is gone). */
+/* Steps until there is nothing to do (OK) or the task ends (FATAL: world.error has why; the process
+ * is gone). */
 enum outcome world_run(struct world *world);
 
-/* Runs to the end of the input, starting a new process whenever the last one ended with "try again" or was crashed by a
- * fault. Fails the test when that does not come to an end. */
+/* Runs to the end of the input, starting a new process whenever the last one ended with "try again"
+ * or was crashed by a fault. Fails the test when that does not come to an end. */
 void world_settle(struct world *world);
 
-/* Everything that a reader can see, as text: committed outputs in order, the last view per name, dead letters, the state
- * rows by SQL, the group's offset, the checkpoints' sums. malloc'ed. */
+/* Everything that a reader can see, as text: committed outputs in order, the last view per name,
+ * dead letters, the state rows by SQL, the group's offset, the checkpoints' sums. malloc'ed. */
 char *world_picture(struct world *world);
 
 #endif

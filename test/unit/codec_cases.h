@@ -14,6 +14,7 @@
 
 #include "codec/codec.h"
 #include "layout_of.h"
+#include "schema_of.h"
 
 #include <cmocka.h>
 
@@ -147,13 +148,16 @@ static inline void free_bytes(struct weir_bytes bytes)
     free((void *)(uintptr_t)bytes.data);
 }
 
-#define ONE(type) \
-    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"f\",\"type\":" type "}]}"
+/* The layout of a schema in short. */
+static inline const struct weir_record *record_of(const char *schema)
+{
+    return layout_of(schema_of(schema, &arena), &arena);
+}
 
 /* The bytes, read as the schema, are the value; and the value is written as these bytes. */
 static inline void reads(const char *schema, const char *hex, const char *json)
 {
-    const struct weir_record *record = layout_of(schema, &arena);
+    const struct weir_record *record = record_of(schema);
     struct weir_bytes bytes = from_hex(hex);
     struct buffer text = {0};
     void *out = arena_alloc(&arena, record->size);
@@ -170,7 +174,7 @@ static inline void reads(const char *schema, const char *hex, const char *json)
 static inline void reads_and_writes(const char *schema, const char *hex, const char *json)
 {
     reads(schema, hex, json);
-    const struct weir_record *record = layout_of(schema, &arena);
+    const struct weir_record *record = record_of(schema);
     struct weir_bytes bytes = from_hex(hex), text = {(const uint8_t *)json, strlen(json)};
     struct buffer written = {0};
     void *value = arena_alloc(&arena, record->size);
@@ -186,7 +190,7 @@ static inline void reads_and_writes(const char *schema, const char *hex, const c
 
 static inline void refuses(const char *schema, const char *hex, const char *reason)
 {
-    const struct weir_record *record = layout_of(schema, &arena);
+    const struct weir_record *record = record_of(schema);
     struct weir_bytes bytes = from_hex(hex);
     void *out = arena_alloc(&arena, record->size);
     error.text[0] = 0;

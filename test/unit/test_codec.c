@@ -1,5 +1,5 @@
-/* test_codec.c - codec/codec.h: the bytes of the specification, frames, and whose schemas are
- * known. */
+/* test_codec.c - codec/codec.h: the bytes of the specification, frames, and whose schemas it knows.
+ */
 #include <unistd.h>
 
 #include "codec/binary.h"
@@ -31,9 +31,9 @@ static void writes_numbers_as_the_specification_does(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         char json[64];
         snprintf(json, sizeof json, "{\"f\":%lld}", (long long)table[i].value);
-        reads_and_writes(ONE("\"long\""), table[i].hex, json);
+        reads_and_writes("R{f long}", table[i].hex, json);
         if (table[i].value >= INT32_MIN && table[i].value <= INT32_MAX) {
-            reads_and_writes(ONE("\"int\""), table[i].hex, json);
+            reads_and_writes("R{f int}", table[i].hex, json);
         }
     }
 }
@@ -61,52 +61,43 @@ static void every_number_of_every_length_comes_back(void **state)
 static void writes_values_as_the_specification_does(void **state)
 {
     (void)state;
-    reads_and_writes(ONE("\"string\""), "06666f6f", "{\"f\":\"foo\"}");
-    reads_and_writes(ONE("\"string\""), "00", "{\"f\":\"\"}");
-    reads_and_writes(ONE("\"bytes\""), "06 00ff7f", "{\"f\":\"00ff7f\"}");
-    reads_and_writes(ONE("\"bytes\""), "00", "{\"f\":\"\"}");
-    reads_and_writes(ONE("\"boolean\""), "01", "{\"f\":true}");
-    reads_and_writes(
-        ONE("{\"type\":\"enum\",\"name\":\"Foo\",\"symbols\":[\"A\",\"B\",\"C\",\"D\"]}"), "06",
-        "{\"f\":\"D\"}");
-    reads_and_writes(ONE("{\"type\":\"array\",\"items\":\"long\"}"), "04063600", "{\"f\":[3,27]}");
-    reads_and_writes(ONE("{\"type\":\"array\",\"items\":\"long\"}"), "00", "{\"f\":[]}");
-    reads_and_writes(ONE("[\"null\",\"string\"]"), "00", "{\"f\":null}");
-    reads_and_writes(ONE("[\"null\",\"string\"]"), "020261", "{\"f\":\"a\"}");
-    reads_and_writes(ONE("[\"string\",\"null\"]"), "02", "{\"f\":null}");
-    reads_and_writes(ONE("[\"string\",\"null\"]"), "000261", "{\"f\":\"a\"}");
-    reads_and_writes(ONE("[\"null\",\"bytes\"]"), "0200", "{\"f\":\"\"}");
-    reads_and_writes(ONE("[\"null\",\"int\"]"), "0200", "{\"f\":0}");
-    reads_and_writes(ONE("[\"null\",\"boolean\"]"), "0200", "{\"f\":false}");
-    reads_and_writes(ONE("[\"null\",\"int\"]"), "00", "{\"f\":null}");
-    reads_and_writes(
-        "{\"type\":\"record\",\"name\":\"test\",\"fields\":[{\"name\":\"a\",\"type\":\"long\"},"
-        "{\"name\":\"b\",\"type\":\"string\"}]}",
-        "3606666f6f", "{\"a\":27,\"b\":\"foo\"}");
-    reads_and_writes(ONE("[{\"type\":\"record\",\"name\":\"A\",\"fields\":[]},{\"type\":\"record\","
-                         "\"name\":\"x.B\","
-                         "\"fields\":[{\"name\":\"n\",\"type\":\"int\"}]}]"),
-                     "020e", "{\"f\":{\"B\":{\"n\":7}}}");
-    reads_and_writes("{\"type\":\"record\",\"name\":\"Empty\",\"fields\":[]}", "", "{}");
+    reads_and_writes("R{f string}", "06666f6f", "{\"f\":\"foo\"}");
+    reads_and_writes("R{f string}", "00", "{\"f\":\"\"}");
+    reads_and_writes("R{f bytes}", "06 00ff7f", "{\"f\":\"00ff7f\"}");
+    reads_and_writes("R{f bytes}", "00", "{\"f\":\"\"}");
+    reads_and_writes("R{f boolean}", "01", "{\"f\":true}");
+    reads_and_writes("R{f Foo<A B C D>}", "06", "{\"f\":\"D\"}");
+    reads_and_writes("R{f []long}", "04063600", "{\"f\":[3,27]}");
+    reads_and_writes("R{f []long}", "00", "{\"f\":[]}");
+    reads_and_writes("R{f ?string}", "00", "{\"f\":null}");
+    reads_and_writes("R{f ?string}", "020261", "{\"f\":\"a\"}");
+    reads_and_writes("R{f (string|null)}", "02", "{\"f\":null}");
+    reads_and_writes("R{f (string|null)}", "000261", "{\"f\":\"a\"}");
+    reads_and_writes("R{f ?bytes}", "0200", "{\"f\":\"\"}");
+    reads_and_writes("R{f ?int}", "0200", "{\"f\":0}");
+    reads_and_writes("R{f ?boolean}", "0200", "{\"f\":false}");
+    reads_and_writes("R{f ?int}", "00", "{\"f\":null}");
+    reads_and_writes("test{a long; b string}", "3606666f6f", "{\"a\":27,\"b\":\"foo\"}");
+    reads_and_writes("R{f (A{}|x.B{n int})}", "020e", "{\"f\":{\"B\":{\"n\":7}}}");
+    reads_and_writes("Empty{}", "", "{}");
 }
 
 static void reads_arrays_in_any_blocks(void **state)
 {
     (void)state;
-    const char *longs = ONE("{\"type\":\"array\",\"items\":\"long\"}");
+    const char *longs = "R{f []long}";
     reads(longs, "02 06 02 36 00", "{\"f\":[3,27]}");
     reads(longs, "01 02 06 02 36 00", "{\"f\":[3,27]}"); /* -1 items of 1 byte, then 1 */
     reads(longs, "03 04 06 36 02 80 01 00", "{\"f\":[3,27,64]}");
-    const char *texts =
-        ONE("{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"string\"}}");
+    const char *texts = "R{f [][]string}";
     reads(texts, "02 02 0261 02 0262 00 04 00 02 0263 00 00", "{\"f\":[[\"a\",\"b\"],[],[\"c\"]]}");
 }
 
 static void reads_numbers_with_needless_zeros(void **state)
 {
     (void)state;
-    reads(ONE("\"int\""), "8280808000", "{\"f\":1}");
-    reads(ONE("\"int\""), "82808080808080808000", "{\"f\":1}");
+    reads("R{f int}", "8280808000", "{\"f\":1}");
+    reads("R{f int}", "82808080808080808000", "{\"f\":1}");
 }
 
 static void encodes_an_order_in_119_bytes_and_reads_it_back(void **state)
@@ -186,8 +177,7 @@ static void learns_schemas_that_arrive_in_the_directory(void **state)
     (void)state;
     char directory[] = "/tmp/weir-test-schemas-XXXXXX";
     assert_non_null(mkdtemp(directory));
-    const char *newer = ONE("\"int\""), *older = ONE("\"long\"");
-    const struct weir_record *reader = layout_of(older, &arena), *writer = layout_of(newer, &arena);
+    const struct weir_record *reader = record_of("R{f long}"), *writer = record_of("R{f int}");
     const struct weir_record *records[] = {reader, NULL};
     struct codec *own;
     struct buffer bytes = {0};
@@ -201,7 +191,7 @@ static void learns_schemas_that_arrive_in_the_directory(void **state)
     assert_non_null(strstr(error.text, directory));
 
     write_file(directory, "bad.avsc", "{\"type\":");
-    write_file(directory, "new.avsc", newer);
+    write_file(directory, "new.avsc", writer->schema);
     assert_int_equal(codec_refresh(own, &error), FATAL); /* says what is bad, reads what is good */
     assert_non_null(strstr(error.text, "bad.avsc: line 1, column "));
     assert_int_equal(codec_decode(own, reader, framed, &arena, back, &error), DECODED);
@@ -222,7 +212,7 @@ static void learns_schemas_that_arrive_in_the_directory(void **state)
 static void refuses_a_compiled_in_fingerprint_that_is_wrong(void **state)
 {
     (void)state;
-    struct weir_record wrong = *layout_of(ONE("\"int\""), &arena);
+    struct weir_record wrong = *record_of("R{f int}");
     const struct weir_record *records[] = {&wrong, NULL};
     struct codec *own;
     wrong.fingerprint++;

@@ -6,88 +6,86 @@
 static void refuses_a_string_longer_than_the_bytes_left(void **state)
 {
     (void)state;
-    refuses(ONE("\"string\""), "06 6161", "f: byte 1: a length of 3 with 2 bytes left");
-    refuses(ONE("\"string\""), "80a8d6b907", "with 0 bytes left"); /* a gigabyte */
-    refuses(ONE("\"bytes\""), "feffffffffffffffff01 00", "a length of 9223372036854775807");
-    refuses(ONE("\"bytes\""), "04 00", "a length of 2 with 1 bytes left");
+    refuses("R{f string}", "06 6161", "f: byte 1: a length of 3 with 2 bytes left");
+    refuses("R{f string}", "80a8d6b907", "with 0 bytes left"); /* a gigabyte */
+    refuses("R{f bytes}", "feffffffffffffffff01 00", "a length of 9223372036854775807");
+    refuses("R{f bytes}", "04 00", "a length of 2 with 1 bytes left");
 }
 
 static void refuses_a_negative_length(void **state)
 {
     (void)state;
-    refuses(ONE("\"string\""), "01 61", "a length of -1");
-    refuses(ONE("\"bytes\""), "03 6161", "a length of -2");
-    refuses(ONE("\"bytes\""), "ffffffffffffffffff01", "a length of -9223372036854775808");
+    refuses("R{f string}", "01 61", "a length of -1");
+    refuses("R{f bytes}", "03 6161", "a length of -2");
+    refuses("R{f bytes}", "ffffffffffffffffff01", "a length of -9223372036854775808");
 }
 
 static void refuses_text_that_is_not_utf8(void **state)
 {
     (void)state;
-    refuses(ONE("\"string\""), "02 ff", "not UTF-8");
-    refuses(ONE("\"string\""), "02 c3", "not UTF-8");
-    refuses(ONE("\"string\""), "06 eda080", "not UTF-8");
-    refuses(ONE("\"string\""), "04 c080", "not UTF-8");
-    refuses(ONE("\"string\""), "14 61626364656667c3 2861", "not UTF-8");
-    reads_and_writes(ONE("\"string\""), "08 f09f9880", "{\"f\":\"\xF0\x9F\x98\x80\"}");
+    refuses("R{f string}", "02 ff", "not UTF-8");
+    refuses("R{f string}", "02 c3", "not UTF-8");
+    refuses("R{f string}", "06 eda080", "not UTF-8");
+    refuses("R{f string}", "04 c080", "not UTF-8");
+    refuses("R{f string}", "14 61626364656667c3 2861", "not UTF-8");
+    reads_and_writes("R{f string}", "08 f09f9880", "{\"f\":\"\xF0\x9F\x98\x80\"}");
 }
 
 static void refuses_a_nul_inside_a_string(void **state)
 {
     (void)state;
-    refuses(ONE("\"string\""), "02 00", "NUL inside");
-    refuses(ONE("\"string\""), "16 6161616161616161 61 00 61", "NUL inside");
-    reads(ONE("\"bytes\""), "02 00", "{\"f\":\"00\"}");
+    refuses("R{f string}", "02 00", "NUL inside");
+    refuses("R{f string}", "16 6161616161616161 61 00 61", "NUL inside");
+    reads("R{f bytes}", "02 00", "{\"f\":\"00\"}");
 }
 
 static void refuses_numbers_out_of_range(void **state)
 {
     (void)state;
-    refuses(ONE("\"int\""), "8080808010", "2147483648 is not an int");
-    refuses(ONE("\"int\""), "8180808010", "-2147483649 is not an int");
-    refuses(ONE("\"long\""), "ffffffffffffffffff02", "longer than 64 bits");
-    refuses(ONE("\"long\""), "ffffffffffffffffff7f", "longer than 64 bits");
-    refuses(ONE("\"long\""), "8080808080808080808000", "longer than 64 bits");
-    refuses(ONE("\"long\""), "", "cut short");
-    refuses(ONE("\"long\""), "80", "cut short");
+    refuses("R{f int}", "8080808010", "2147483648 is not an int");
+    refuses("R{f int}", "8180808010", "-2147483649 is not an int");
+    refuses("R{f long}", "ffffffffffffffffff02", "longer than 64 bits");
+    refuses("R{f long}", "ffffffffffffffffff7f", "longer than 64 bits");
+    refuses("R{f long}", "8080808080808080808000", "longer than 64 bits");
+    refuses("R{f long}", "", "cut short");
+    refuses("R{f long}", "80", "cut short");
 }
 
 static void refuses_symbols_and_branches_out_of_range(void **state)
 {
     (void)state;
-    const char *symbols = ONE("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}");
+    const char *symbols = "R{f E<A B>}";
     refuses(symbols, "04", "f: byte 1: symbol 2 of 2");
     refuses(symbols, "01", "symbol -1 of 2");
     refuses(symbols, "9a01", "symbol 77 of 2");
     refuses(symbols, "8080808020", "symbol 4294967296 of 2");
-    refuses(ONE("[\"null\",\"int\"]"), "04 00", "branch 2 of 2");
-    refuses(ONE("[\"null\",\"int\"]"), "01 00", "branch -1 of 2");
+    refuses("R{f ?int}", "04 00", "branch 2 of 2");
+    refuses("R{f ?int}", "01 00", "branch -1 of 2");
 }
 
 static void refuses_booleans_but_0_and_1(void **state)
 {
     (void)state;
-    refuses(ONE("\"boolean\""), "02", "not a boolean");
-    refuses(ONE("\"boolean\""), "ff", "not a boolean");
-    refuses(ONE("\"boolean\""), "", "not a boolean");
+    refuses("R{f boolean}", "02", "not a boolean");
+    refuses("R{f boolean}", "ff", "not a boolean");
+    refuses("R{f boolean}", "", "not a boolean");
 }
 
 static void refuses_bytes_behind_the_record(void **state)
 {
     (void)state;
-    refuses(ONE("\"int\""), "0000", "byte 1: 1 bytes behind the record's end");
-    refuses("{\"type\":\"record\",\"name\":\"Empty\",\"fields\":[]}", "00", "1 bytes behind");
+    refuses("R{f int}", "0000", "byte 1: 1 bytes behind the record's end");
+    refuses("Empty{}", "00", "1 bytes behind");
 }
 
 static void refuses_counts_that_the_bytes_cannot_hold(void **state)
 {
     (void)state;
-    const char *longs = ONE("{\"type\":\"array\",\"items\":\"long\"}");
+    const char *longs = "R{f []long}";
     refuses(longs, "08 0000", "4 items with 2 bytes left");
     refuses(longs, "feffffffffffffffff01 00", "items with 1 bytes left");
     refuses(longs, "80808080808080 20", "items with 0 bytes left");
-    refuses(ONE("{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"I\",\"fields\":["
-                "{\"name\":\"a\",\"type\":\"string\"},{\"name\":\"b\",\"type\":\"long\"}]}}"),
-            "04 000000", "2 items with 3 bytes left");
+    refuses("R{f []I{a string; b long}}", "04 000000", "2 items with 3 bytes left");
     refuses(longs, "ffffffffffffffffff01 00", "beyond the bytes left"); /* INT64_MIN items */
     refuses(longs, "02 00", "cut short");                               /* no end of the array */
 }
@@ -95,7 +93,7 @@ static void refuses_counts_that_the_bytes_cannot_hold(void **state)
 static void refuses_block_sizes_that_are_not_true(void **state)
 {
     (void)state;
-    const char *longs = ONE("{\"type\":\"array\",\"items\":\"long\"}");
+    const char *longs = "R{f []long}";
     refuses(longs, "03 02 06 36 00", "size that it says");
     refuses(longs, "03 06 06 36 00 00", "size that it says");
     refuses(longs, "03 08 06 36 00", "beyond the bytes left");
@@ -106,35 +104,26 @@ static void refuses_block_sizes_that_are_not_true(void **state)
 static void refuses_endless_items_of_no_bytes(void **state)
 {
     (void)state;
-    const char *nothings =
-        ONE("{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"N\",\"fields\":[]}}");
+    const char *nothings = "R{f []N{}}";
     refuses(nothings, "80808080808040 00", "more than 1000000 items");
     refuses(nothings, "feffffffffffffffff01 00", "more than 1000000 items");
     /* many blocks, each below the cap */
     refuses(nothings, "c0843d c0843d c0843d 00", "more than 1000000 items");
     /* in many arrays of one record */
-    refuses(ONE("{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"record\","
-                "\"name\":\"N\",\"fields\":[]}}}"),
-            "06 c0843d00 c0843d00 c0843d00 00", "more than 1000000 items");
+    refuses("R{f [][]N{}}", "06 c0843d00 c0843d00 c0843d00 00", "more than 1000000 items");
 }
 
 static void refuses_to_need_more_memory_than_it_may(void **state)
 {
     (void)state;
-    /* a fat struct for a small item: 100 empty arrays are 100 bytes on the wire and 2,400 in memory
-     */
+    /* a fat struct for a small item: 100 empty arrays are 100 bytes, and 2,400 in memory */
     struct buffer schema = {0}, bytes = {0};
-    buffer_add_string(
-        &schema,
-        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"f\",\"type\":{\"type\":"
-        "\"array\",\"items\":{\"type\":\"record\",\"name\":\"I\",\"fields\":[");
-    for (int i = 0; i < 100; i++) {
-        buffer_format(&schema,
-                      "%s{\"name\":\"a%d\",\"type\":{\"type\":\"array\",\"items\":\"int\"}}",
-                      i > 0 ? "," : "", i);
+    buffer_add_string(&schema, "R{f []I{a []int");
+    for (int i = 0; i < 99; i++) {
+        buffer_format(&schema, "; a%d []int", i);
     }
-    buffer_add_string(&schema, "]}}}]}");
-    const struct weir_record *record = layout_of(buffer_string(&schema), &arena);
+    buffer_add_string(&schema, "}}");
+    const struct weir_record *record = record_of(buffer_string(&schema));
     buffer_add_varint(&bytes, 40 * 1000);
     memset(buffer_reserve(&bytes, 4000 * 1000 + 1), 0, 4000 * 1000 + 1);
     bytes.size += 4000 * 1000 + 1;

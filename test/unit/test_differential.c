@@ -234,7 +234,7 @@ static void build_value(const struct weir_type *type, const uint8_t *at, const u
     case WEIR_ARRAY: {
         const struct weir_array *array = (const struct weir_array *)at;
         for (size_t i = 0; i < array->count; i++) {
-            avro_value_t item;
+            avro_value_t item = {0};
             assert_int_equal(avro_value_append(value, &item, NULL), 0);
             build_value(type->items, (const uint8_t *)array->items + i * type->item_size, NULL,
                         &item);
@@ -242,7 +242,7 @@ static void build_value(const struct weir_type *type, const uint8_t *at, const u
         break;
     }
     case WEIR_UNION: {
-        avro_value_t branch;
+        avro_value_t branch = {0};
         assert_int_equal(avro_value_set_branch(value, *(const int *)beside, &branch), 0);
         build_record(type->branches[*(const int *)beside], at, &branch);
         break;
@@ -261,7 +261,7 @@ static void build_record(const struct weir_record *record, const uint8_t *in, av
     for (size_t i = 0; i < record->field_count; i++) {
         const struct weir_field *field = &record->fields[i];
         const uint8_t *at = in + field->offset, *beside = in + field->has_offset;
-        avro_value_t member, branch;
+        avro_value_t member = {0}, branch = {0};
         assert_int_equal(avro_value_get_by_index(value, i, &member, NULL), 0);
         if (field->type.nullable) {
             bool null = is_null(&field->type, at, beside);

@@ -1,41 +1,20 @@
 /* test_record_json.c - records as JSON and back, strictly; copies and comparison of records. */
 #include "codec_cases.h"
 
-#define R(fields)            "{\"type\":\"record\",\"name\":\"a.R\",\"fields\":[" fields "]}"
-#define F(name, type)        "{\"name\":\"" name "\",\"type\":" type "}"
-#define D(name, type, value) "{\"name\":\"" name "\",\"type\":" type ",\"default\":" value "}"
-#define ENUM                 "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"RED\",\"BLUE\"]}"
-#define LINES                                                                           \
-    "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"L\",\"fields\":[" F( \
-        "sku", "\"string\"") "," F("qty", "\"int\"") "]}}"
-#define UNION                                                    \
-    "[{\"type\":\"record\",\"name\":\"Reserve\",\"fields\":[" F( \
-        "n", "\"long\"") "]},{\"type\":\"record\",\"name\":\"b.Release\",\"fields\":[" LINE "]}]"
-#define LINE F("ids", "{\"type\":\"array\",\"items\":\"string\"}")
-
 /* Every kind of field. */
-#define ALL                                                                                                                                                                                                         \
-    R(F("yes", "\"boolean\"") "," F("i", "\"int\"") "," F("l", "\"long\"") "," F("s", "\"string"                                                                                                                    \
-                                                                                      "\"") "," F("y", "\"bytes\"") "," F("e", ENUM) "," F("ns", "[\"null\",\"string\"]") "," F("nl", "[\"null\",\"long\"]") "," F( \
-        "ne",                                                                                                                                                                                                       \
-        "[\"null\",\"E\"]") "," F("nb",                                                                                                                                                                             \
-                                  "[\"null\",\"boolean\"]") "," F("ny",                                                                                                                                             \
-                                                                  "[\"null\",\"bytes\"]") "," F("lines",                                                                                                            \
-                                                                                                LINES) "," F("in",                                                                                                  \
-                                                                                                             "{\"type\":\"record\",\"name\":\"In\",\"fields\":[" F(                                                 \
-                                                                                                                 "x",                                                                                               \
-                                                                                                                 "\"int\"") "]}") "," F("payload",                                                                  \
-                                                                                                                                        UNION))
+#define ALL                                                                                    \
+    "a.R{yes boolean; i int; l long; s string; y bytes; e E<RED BLUE>; ns ?string; nl ?long; " \
+    "ne ?E; nb ?boolean; ny ?bytes; lines []L{sku string; qty int}; in In{x int}; "            \
+    "payload (Reserve{n long}|b.Release{ids []string})}"
 
 static const char full[] =
     "{\"yes\":true,\"i\":-2147483648,\"l\":9223372036854775807,\"s\":\"a\\\"b\\n\xC3\xA9\",\"y\":"
-    "\"00ff\",\"e\":\"BLUE\",\"ns\":\"\",\"nl\":0,"
-    "\"ne\":\"RED\",\"nb\":false,\"ny\":\"\",\"lines\":[{\"sku\":\"A\",\"qty\":1},{\"sku\":\"B\","
-    "\"qty\":2}],\"in\":{\"x\":5},"
-    "\"payload\":{\"Release\":{\"ids\":[\"p\",\"q\"]}}}";
+    "\"00ff\",\"e\":\"BLUE\",\"ns\":\"\",\"nl\":0,\"ne\":\"RED\",\"nb\":false,\"ny\":\"\","
+    "\"lines\":[{\"sku\":\"A\",\"qty\":1},{\"sku\":\"B\",\"qty\":2}],\"in\":{\"x\":5},\"payload\":{"
+    "\"Release\":{\"ids\":[\"p\",\"q\"]}}}";
 static const char spare[] = "{\"yes\":false,\"i\":0,\"l\":-1,\"s\":\"\",\"y\":\"\",\"e\":\"RED\","
-                            "\"ns\":null,\"nl\":null,\"ne\":null,\"nb\":null,\"ny\":null,"
-                            "\"lines\":[],\"in\":{\"x\":0},\"payload\":{\"Reserve\":{\"n\":1}}}";
+                            "\"ns\":null,\"nl\":null,\"ne\":null,\"nb\":null,\"ny\":null,\"lines\":"
+                            "[],\"in\":{\"x\":0},\"payload\":{\"Reserve\":{\"n\":1}}}";
 
 static struct weir_bytes text_of(const char *text)
 {
@@ -61,7 +40,7 @@ static void is_written(const struct weir_record *record, const void *value, cons
 
 static void refused(const char *schema, const char *json, const char *reason)
 {
-    const struct weir_record *record = layout_of(schema, &arena);
+    const struct weir_record *record = record_of(schema);
     void *value = arena_alloc(&arena, record->size);
     if (record_from_json(record, text_of(json), &arena, value, &error) != DECODE_BAD) {
         fail_msg("accepted: %s", json);
@@ -73,7 +52,7 @@ static void refused(const char *schema, const char *json, const char *reason)
 static void writes_what_it_reads(void **state)
 {
     (void)state;
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     is_written(record, value_of(record, full), full);
     is_written(record, value_of(record, spare), spare);
 }
@@ -81,7 +60,7 @@ static void writes_what_it_reads(void **state)
 static void comes_back_from_avro_as_it_was(void **state)
 {
     (void)state;
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     const char *texts[] = {full, spare};
     for (size_t i = 0; i < 2; i++) {
         struct buffer bytes = {0};
@@ -98,10 +77,7 @@ static void comes_back_from_avro_as_it_was(void **state)
 static void fills_defaults_of_members_that_are_missing(void **state)
 {
     (void)state;
-    const struct weir_record *record =
-        layout_of(R(D("n", "[\"null\",\"int\"]",
-                      "null") "," D("i", "\"int\"", "4") "," D("s", "\"string\"", "\"d\"")),
-                  &arena);
+    const struct weir_record *record = record_of("a.R{n ?int = null; i int = 4; s string = 'd'}");
     is_written(record, value_of(record, "{}"), "{\"n\":null,\"i\":4,\"s\":\"d\"}");
     is_written(record, value_of(record, " { \"s\" : \"\" , \"n\" : 2 } "),
                "{\"n\":2,\"i\":4,\"s\":\"\"}");
@@ -110,7 +86,7 @@ static void fills_defaults_of_members_that_are_missing(void **state)
 static void refuses_members_that_are_unknown_missing_or_twice(void **state)
 {
     (void)state;
-    const char *schema = R(F("lines", LINES));
+    const char *schema = "a.R{lines []L{sku string; qty int}}";
     refused(schema, "{\"lines\":[{\"sku\":\"A\",\"qty\":1},{\"sku\":\"A\"}]}",
             "lines[1].qty: it is missing");
     refused(schema, "{\"lines\":[{\"sku\":\"A\",\"qty\":1,\"x\\n\":2}]}",
@@ -124,38 +100,36 @@ static void refuses_members_that_are_unknown_missing_or_twice(void **state)
 static void refuses_values_of_another_type(void **state)
 {
     (void)state;
-    refused(R(F("f", "\"int\"")), "{\"f\":2147483648}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":1.0}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":1e2}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":\"1\"}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":null}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":true}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "\"int\"")), "{\"f\":[1]}", "f: it must be an integer of 32 bits");
-    refused(R(F("f", "[\"null\",\"long\"]")), "{\"f\":{\"long\":1}}",
-            "f: it must be an integer of 64 bits, or null");
-    refused(R(F("f", "\"boolean\"")), "{\"f\":1}", "f: it must be true or false");
-    refused(R(F("f", "\"string\"")), "{\"f\":1}", "f: it must be a string (without NUL)");
-    refused(R(F("f", "\"string\"")), "{\"f\":\"a\\u0000\"}",
-            "f: it must be a string (without NUL)");
-    refused(R(F("f", ENUM)), "{\"f\":\"GREEN\"}", "f: it must be a symbol of a.E");
-    refused(R(F("f", ENUM)), "{\"f\":\"red\"}", "f: it must be a symbol of a.E");
-    refused(R(F("f", ENUM)), "{\"f\":0}", "f: it must be a symbol of a.E");
-    refused(R(F("f", "\"bytes\"")), "{\"f\":\"0\"}",
+    refused("a.R{f int}", "{\"f\":2147483648}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":1.0}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":1e2}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":\"1\"}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":null}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":true}", "f: it must be an integer of 32 bits");
+    refused("a.R{f int}", "{\"f\":[1]}", "f: it must be an integer of 32 bits");
+    refused("a.R{f ?long}", "{\"f\":{\"long\":1}}", "f: it must be an integer of 64 bits, or null");
+    refused("a.R{f boolean}", "{\"f\":1}", "f: it must be true or false");
+    refused("a.R{f string}", "{\"f\":1}", "f: it must be a string (without NUL)");
+    refused("a.R{f string}", "{\"f\":\"a\\u0000\"}", "f: it must be a string (without NUL)");
+    refused("a.R{f E<RED BLUE>}", "{\"f\":\"GREEN\"}", "f: it must be a symbol of a.E");
+    refused("a.R{f E<RED BLUE>}", "{\"f\":\"red\"}", "f: it must be a symbol of a.E");
+    refused("a.R{f E<RED BLUE>}", "{\"f\":0}", "f: it must be a symbol of a.E");
+    refused("a.R{f bytes}", "{\"f\":\"0\"}",
             "f: it must be a string of lower-case hex digits, two for a byte");
-    refused(R(F("f", "\"bytes\"")), "{\"f\":\"0G\"}",
+    refused("a.R{f bytes}", "{\"f\":\"0G\"}",
             "f: it must be a string of lower-case hex digits, two for a byte");
-    refused(R(F("f", "\"bytes\"")), "{\"f\":\"AA\"}",
+    refused("a.R{f bytes}", "{\"f\":\"AA\"}",
             "f: it must be a string of lower-case hex digits, two for a byte");
-    refused(R(F("f", LINES)), "{\"f\":{}}", "f: it must be a list");
-    refused(R(F("f", LINES)), "{\"f\":[[]]}", "f[0]: it must be an object");
-    refused(R(F("f", "\"int\"")), "[]", "it must be an object");
-    refused(R(F("f", "\"int\"")), "null", "it must be an object");
+    refused("a.R{f []L{sku string; qty int}}", "{\"f\":{}}", "f: it must be a list");
+    refused("a.R{f []L{sku string; qty int}}", "{\"f\":[[]]}", "f[0]: it must be an object");
+    refused("a.R{f int}", "[]", "it must be an object");
+    refused("a.R{f int}", "null", "it must be an object");
 }
 
 static void refuses_unions_that_are_not_one_known_record(void **state)
 {
     (void)state;
-    const char *schema = R(F("u", UNION));
+    const char *schema = "a.R{u (Reserve{n long}|b.Release{ids []string})}";
     refused(schema, "{\"u\":{}}",
             "u: 0 members; it must be an object with one member, the record's name");
     refused(schema, "{\"u\":{\"Reserve\":{\"n\":1},\"Release\":{}}}",
@@ -171,17 +145,17 @@ static void refuses_unions_that_are_not_one_known_record(void **state)
 static void refuses_text_that_is_not_json(void **state)
 {
     (void)state;
-    refused(R(), "{} x", "line 1, column 4: end of file expected near 'x'");
-    refused(R(), "{\n]", "line 2, column 1: string or '}' expected near ']'");
-    refused(R(), "", "line 1, column 1: unexpected token near end of file");
-    refused(R(F("f", "\"long\"")), "{\"f\":9223372036854775808}",
+    refused("a.R{}", "{} x", "line 1, column 4: end of file expected near 'x'");
+    refused("a.R{}", "{\n]", "line 2, column 1: string or '}' expected near ']'");
+    refused("a.R{}", "", "line 1, column 1: unexpected token near end of file");
+    refused("a.R{f long}", "{\"f\":9223372036854775808}",
             "line 1, column 24: too big integer near '9223372036854775808'");
 }
 
 static void survives_every_truncation_and_every_flipped_bit(void **state)
 {
     (void)state;
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     void *value = arena_alloc(&arena, record->size);
     size_t size = strlen(full), decoded = 0;
     struct arena own;
@@ -215,7 +189,7 @@ static void survives_every_truncation_and_every_flipped_bit(void **state)
 static void reads_and_writes_one_field_alone(void **state)
 {
     (void)state;
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     uint8_t *value = value_of(record, full);
     struct buffer text = {0};
     const struct weir_field *lines = &record->fields[11], *ns = &record->fields[6],
@@ -244,7 +218,7 @@ static void reads_and_writes_one_field_alone(void **state)
 static void copies_share_nothing(void **state)
 {
     (void)state;
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     struct arena own, other;
     arena_init(&own);
     arena_init(&other);
@@ -283,7 +257,7 @@ static void differs_in_every_single_field(void **state)
         {"\"q\"]", "\"r\"]"},
         {"{\"Release\":{\"ids\":[\"p\",\"q\"]}}", "{\"Reserve\":{\"n\":1}}"},
     };
-    const struct weir_record *record = layout_of(ALL, &arena);
+    const struct weir_record *record = record_of(ALL);
     const void *value = value_of(record, full);
     assert_true(record_equal(record, value, value_of(record, full)));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {

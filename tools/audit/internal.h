@@ -156,7 +156,8 @@ struct line_money {
 struct order {
     const char *id;
     packed_place placed, last, view; /* PlaceOrder, last event, last view; 0: none */
-    int64_t grand_total, fee, accepted; /* accepted: by the last event */
+    int64_t grand_total, fee;
+    int64_t accepted, view_accepted; /* by the last event, by the last view */
     struct line_money *lines; /* of policy PARTIAL, which alone may be amended */
     int32_t line_count;
     int32_t seq, view_seq;
