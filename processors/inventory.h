@@ -3,9 +3,8 @@
  *
  * inventory.c             the processor's table, the handlers, and the table state x command
  * inventory_cells.c       what the cells of that table do
- * inventory_level.c       balances: every change is a movement in the ledger; where stock is taken
- * from inventory_arrivals.c    restocks, adjustments, and backorders that are filled when stock
- * appears
+ * inventory_level.c       balances, the ledger of their movements, where stock is taken from
+ * inventory_arrivals.c    restocks, adjustments, and backorders that are filled when stock appears
  */
 #ifndef PROCESSORS_INVENTORY_H
 #define PROCESSORS_INVENTORY_H
@@ -66,8 +65,7 @@ bool level_allocate(struct weir_context *ctx, const struct stock_level *level,
                     const struct reservation *reservation,
                     struct stock_allocation_array *allocations);
 
-/* Whether the customer may have `qty` more under the SKU's limit, and the count of what they have.
- */
+/* Whether the customer may have `qty` more under the SKU's limit; the count of what they have. */
 bool customer_may_have(struct weir_context *ctx, const struct stock_level *level,
                        const char *customer_id, int32_t qty);
 void customer_count(struct weir_context *ctx, const struct stock_level *level,
@@ -96,8 +94,8 @@ extern const struct weir_setting reservation_retention_ms;
 /* ---- cells: inventory_cells.c ---- */
 
 cell cell_hold_or_refuse, cell_extend_hold, cell_commit_hold, cell_release_hold, cell_expire_hold;
-cell cell_say_reserved, cell_say_backordered, cell_say_extended, cell_say_committed,
-    cell_say_released; /* once more */
+cell cell_say_reserved, cell_say_backordered, cell_say_extended; /* once more */
+cell cell_say_committed, cell_say_released;
 cell cell_say_refused, cell_say_unknown, cell_say_conflict, cell_commit_unknown,
     cell_commit_too_soon, cell_refuse_commit;
 cell cell_store_fence, cell_do_nothing;

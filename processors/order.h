@@ -1,7 +1,7 @@
 /* order.h - what the files of order share: one trigger's step of one order's saga.
  *
- * order.c               the processor's table, handlers that turn records and deadlines into
- * triggers order_transitions.c   the table of transitions and its guards: the rule itself
+ * order.c               the processor's table; records and deadlines become triggers
+ * order_transitions.c   the table of transitions and its guards: the rule itself
  * order_effects.c       what transitions do: commands to inventory, marks on lines
  * order_events.c        what the world is told: order.events, order.view
  */
@@ -39,7 +39,7 @@ struct answer {
 };
 
 /* One trigger at one order. Counters of `order` (outstanding, held, ...) always agree with the
- * states of its lines: saga_set_line() is the only one to change either. */
+ * states of its lines: set_line() in order_effects.c is the only one to change either. */
 struct saga {
     struct weir_context *ctx;
     enum trigger trigger;
@@ -55,8 +55,7 @@ struct saga {
 
 #define LINE(state) (1u << ORDER_LINE_STATE_##state)
 #define NO_LINE     (1u << 30) /* the trigger is not about a line */
-#define OLD_ATTEMPT \
-    (1u << 31) /* a reply for an attempt that the order has given up, or never made */
+#define OLD_ATTEMPT (1u << 31) /* the reply is for an attempt given up, or never made */
 
 /* ---- order_transitions.c ---- */
 
@@ -78,8 +77,9 @@ void saga_mark(struct saga *saga);
 /* Deletes the order and its lines. */
 void saga_forget(struct saga *saga);
 
-extern const struct weir_timer
-    order_deadline; /* key: order_id. What it means, the order's state says */
+/* Key: order_id. What it means, the order's state says. */
+extern const struct weir_timer order_deadline;
+
 extern const struct weir_setting hold_ttl_ms, saga_timeout_ms, commit_timeout_ms,
     compensation_timeout_ms, settled_retention_ms;
 

@@ -1,10 +1,10 @@
 /* processors.h - the shop's processors: one business rule each, one file or a few with the same
  * first word.
  *
- * intake     stateless        order.raw -> order.requests
- * order      keyed by order   order.requests, stock.replies -> stock.commands, order.events,
- * order.view inventory  keyed by SKU     stock.commands -> stock.replies, stock.ledger,
- * stock.levels
+ * intake     stateless: order.raw to order.requests
+ * order      keyed by order: order.requests and stock.replies to stock.commands, order.events and
+ *            order.view
+ * inventory  keyed by SKU: stock.commands to stock.replies, stock.ledger and stock.levels
  */
 #ifndef PROCESSORS_H
 #define PROCESSORS_H

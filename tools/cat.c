@@ -1,7 +1,7 @@
 /* cat.c - `weir cat`: the records of a topic as JSON lines, one object each.
  *
- * Reads committed records only. Without --follow it ends where the log ended when it began. Order holds
- * within a partition.
+ * Reads committed records only. Without --follow it ends where the log ended when it began. Order
+ * holds within a partition.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,10 +24,13 @@ static bool follow, with_topic;
 
 static const struct option options[] = {
     TOOL_PLACE_OPTIONS(place),
-    {"from", 0, OPTION_TEXT, &from_text, "WHERE", "offset, -N: the last N, or time (default: start)"},
-    {"to", 0, OPTION_TEXT, &to_text, "WHERE", "stop before this offset or time (default: the end as it is now)"},
+    {"from", 0, OPTION_TEXT, &from_text, "WHERE",
+     "offset, -N: the last N, or time (default: start)"},
+    {"to", 0, OPTION_TEXT, &to_text, "WHERE",
+     "stop before this offset or time (default: the end as it is now)"},
     {"partition", 'p', OPTION_NUMBER, &partition, "N", "only this partition"},
-    {"key", 'k', OPTION_TEXT, &wanted_key, "KEY", "only records with this key; of a changelog: rows with it in their key"},
+    {"key", 'k', OPTION_TEXT, &wanted_key, "KEY",
+     "only records with this key; of a changelog: rows with it in their key"},
     {"limit", 'n', OPTION_NUMBER, &limit, "N", "stop after so many records"},
     {"follow", 'f', OPTION_FLAG, &follow, NULL, "go on with what comes, until Ctrl-C"},
     {"topic", 0, OPTION_FLAG, &with_topic, NULL, "say the topic in every line"},
@@ -45,7 +48,8 @@ struct cat {
 };
 
 /* Which partitions, from where to where. *parts is malloc'ed. */
-static enum outcome choose(struct cat *cat, struct scan_partition **parts, size_t *count, struct error *error)
+static enum outcome choose(struct cat *cat, struct scan_partition **parts, size_t *count,
+                           struct error *error)
 {
     struct port_log *logs = NULL;
     int32_t partitions = 0;
@@ -55,10 +59,11 @@ static enum outcome choose(struct cat *cat, struct scan_partition **parts, size_
     }
     if (partition >= partitions) {
         free(logs);
-        return fail_exit(error, EXIT_USAGE, "--partition %" PRId64 ": %s has partitions 0 to %d", partition,
-                         cat->topic, (int)partitions - 1);
+        return fail_exit(error, EXIT_USAGE, "--partition %" PRId64 ": %s has partitions 0 to %d",
+                         partition, cat->topic, (int)partitions - 1);
     }
-    int64_t *from = xcalloc((size_t)partitions + 1, sizeof *from), *to = xcalloc((size_t)partitions + 1, sizeof *to);
+    int64_t *from = xcalloc((size_t)partitions + 1, sizeof *from),
+            *to = xcalloc((size_t)partitions + 1, sizeof *to);
     outcome = position_resolve(cat->from, cat->admin, cat->topic, logs, partitions, from, error);
     if (outcome == OK) {
         outcome = position_resolve(cat->to, cat->admin, cat->topic, logs, partitions, to, error);
@@ -67,7 +72,8 @@ static enum outcome choose(struct cat *cat, struct scan_partition **parts, size_
     *count = 0;
     for (int32_t p = 0; p < partitions; p++) {
         if (partition < 0 || partition == p) {
-            (*parts)[(*count)++] = (struct scan_partition){cat->topic, p, from[p], follow ? FOLLOW : to[p]};
+            (*parts)[(*count)++] =
+                (struct scan_partition){cat->topic, p, from[p], follow ? FOLLOW : to[p]};
         }
     }
     free(from);
@@ -109,8 +115,8 @@ static void show(struct cat *cat, const struct port_record *record)
     if (with_topic) {
         buffer_format(line, "\"topic\":\"%s\",", cat->topic);
     }
-    buffer_format(line, "\"partition\":%d,\"offset\":%" PRId64 ",\"time\":\"%s\",\"key\":", (int)record->partition,
-                  record->offset, tool_time(record->timestamp_ms, time));
+    buffer_format(line, "\"partition\":%d,\"offset\":%" PRId64 ",\"time\":\"%s\",\"key\":",
+                  (int)record->partition, record->offset, tool_time(record->timestamp_ms, time));
     decode_key(&cat->decoder, cat->topic, record, line);
     buffer_add_string(line, ",\"headers\":");
     decode_headers(&cat->decoder, record, line);
@@ -176,8 +182,10 @@ static int run(size_t count, char **arguments)
     struct cat cat = {.topic = arguments[0]};
     struct error error;
     if (!position_parse(from_text, &cat.from) || !position_parse(to_text, &cat.to)) {
-        return tool_usage("cat", "--from %s --to %s: write an offset, -N, start, end, or a time such as "
-                          "2026-11-21T16:50:00Z", from_text, to_text);
+        return tool_usage("cat",
+                          "--from %s --to %s: write an offset, -N, start, end, or a time such as "
+                          "2026-11-21T16:50:00Z",
+                          from_text, to_text);
     }
     tool_catch_signals();
     enum outcome outcome = work(&cat, &error);
@@ -194,13 +202,18 @@ const struct command cat_command = {
     .name = "cat",
     .summary = "print the records of a topic as JSON lines",
     .usage = "weir cat TOPIC [--from WHERE] [--to WHERE] [--key KEY] [--follow]",
-    .text = "Decodes any topic: the shop's, dead letters (TOPIC.dlq), changelogs (PROCESSOR.changelog: rows, timers,\n"
-            "checkpoints) and histories. What cannot be decoded is shown as text or hex, with the reason. Only committed\n"
-            "records are shown; a time is that of the broker's log. Positions count per partition:\n"
-            "  1234   an offset          -10   ten offsets before the end (commit markers count)\n"
-            "  2026-11-21T16:50:00Z      a time, UTC; or ms since the epoch",
+    .text =
+        "Decodes any topic: the shop's, dead letters (TOPIC.dlq), changelogs (PROCESSOR.changelog: "
+        "rows, timers,\n"
+        "checkpoints) and histories. What cannot be decoded is shown as text or hex, with the "
+        "reason. Only committed\n"
+        "records are shown; a time is that of the broker's log. Positions count per partition:\n"
+        "  1234   an offset          -10   ten offsets before the end (commit markers count)\n"
+        "  2026-11-21T16:50:00Z      a time, UTC; or ms since the epoch",
     .example = "  weir cat order.events --key 20261121-165000-0000017\n"
-               "  {\"partition\":1,\"offset\":230,\"time\":\"2026-11-21T16:50:02.417Z\",\"key\":\"20261121-165000-0000017\",...",
+               "  "
+               "{\"partition\":1,\"offset\":230,\"time\":\"2026-11-21T16:50:02.417Z\",\"key\":"
+               "\"20261121-165000-0000017\",...",
     .options = options,
     .arguments_min = 1,
     .arguments_max = 1,

@@ -58,7 +58,8 @@ const struct weir_topic *decode_topic(const char *topic)
 {
     size_t length = strlen(topic) - (ends_with(topic, ".dlq") ? strlen(".dlq") : 0);
     for (size_t i = 0; shop_topics[i]; i++) {
-        if (strlen(shop_topics[i]->name) == length && strncmp(shop_topics[i]->name, topic, length) == 0) {
+        if (strlen(shop_topics[i]->name) == length &&
+            strncmp(shop_topics[i]->name, topic, length) == 0) {
             return shop_topics[i];
         }
     }
@@ -70,8 +71,8 @@ static bool is_checkpoint(struct weir_bytes key)
     return key.size == strlen(checkpoint_key) && memcmp(key.data, checkpoint_key, key.size) == 0;
 }
 
-static const struct weir_store *table_named(const struct weir_store *const *stores, struct weir_bytes key,
-                                            size_t size)
+static const struct weir_store *table_named(const struct weir_store *const *stores,
+                                            struct weir_bytes key, size_t size)
 {
     for (size_t i = 0; stores[i]; i++) {
         if (strlen(stores[i]->name) == size && memcmp(stores[i]->name, key.data, size) == 0) {
@@ -128,8 +129,8 @@ static void add_unreadable(struct weir_bytes value, const struct error *why, str
     buffer_add_byte(out, '}');
 }
 
-static void add_avro(struct decoder *decoder, const struct weir_record *reader, struct weir_bytes value,
-                     struct buffer *out)
+static void add_avro(struct decoder *decoder, const struct weir_record *reader,
+                     struct weir_bytes value, struct buffer *out)
 {
     struct error error = {0};
     void *record = arena_alloc(&decoder->arena, reader->size);
@@ -167,7 +168,8 @@ void decode_value(struct decoder *decoder, const char *topic, const struct port_
     } else if (is_log_of_state(topic) && is_checkpoint(record->key)) {
         add_avro(decoder, &checkpoint_record, record->value, out);
     } else {
-        const struct weir_store *table = is_log_of_state(topic) ? table_of(record->key, &row_key) : NULL;
+        const struct weir_store *table =
+            is_log_of_state(topic) ? table_of(record->key, &row_key) : NULL;
         if (table) {
             add_avro(decoder, table->record, record->value, out);
         } else {
@@ -176,8 +178,8 @@ void decode_value(struct decoder *decoder, const char *topic, const struct port_
     }
 }
 
-static void add_row_key(struct decoder *decoder, const struct weir_store *table, struct weir_bytes key,
-                        struct buffer *out)
+static void add_row_key(struct decoder *decoder, const struct weir_store *table,
+                        struct weir_bytes key, struct buffer *out)
 {
     void *row = arena_alloc(&decoder->arena, table->record->size);
     buffer_add_string(out, "{\"table\":");
@@ -201,7 +203,8 @@ void decode_key(struct decoder *decoder, const char *topic, const struct port_re
                 struct buffer *out)
 {
     struct weir_bytes row_key;
-    const struct weir_store *table = is_log_of_state(topic) ? table_of(record->key, &row_key) : NULL;
+    const struct weir_store *table =
+        is_log_of_state(topic) ? table_of(record->key, &row_key) : NULL;
     arena_reset(&decoder->arena);
     if (table) {
         add_row_key(decoder, table, row_key, out);

@@ -21,7 +21,8 @@ MUST_CHECK enum outcome decoder_init(struct decoder *decoder, const char *schema
                                      struct error *error);
 void decoder_release(struct decoder *decoder);
 
-/* The topic whose records stand in `topic`: itself, or the one that a .dlq belongs to; NULL for others. */
+/* The topic whose records stand in `topic`: itself, or the one that a .dlq belongs to; NULL for
+ * others. */
 const struct weir_topic *decode_topic(const char *topic);
 
 /* Each appends one JSON value. */

@@ -5,8 +5,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* Appends what `path` holds ("-": standard input). FATAL with EXIT_DATA when it cannot be read or is
- * larger than `max` bytes. */
+/* Appends what `path` holds ("-": standard input). FATAL with EXIT_DATA when it cannot be read or
+ * is larger than `max` bytes. */
 MUST_CHECK enum outcome file_read(const char *path, size_t max, struct buffer *out,
                                   struct error *error);
 

@@ -1,4 +1,5 @@
-/* generator.c - draws orders. What a shop's orders look like is in the tables and constants at the top. */
+/* generator.c - draws orders. What a shop's orders look like is in the tables and constants at the
+ * top. */
 #include "generator.h"
 
 #include <inttypes.h>
@@ -143,8 +144,8 @@ static const char *cents(struct arena *arena, int64_t amount)
     return placing_money(arena, amount * MICROS_PER_CENT, 2);
 }
 
-static int64_t build_line(struct arena *arena, struct random *random, const struct draft_line *draft,
-                          struct raw_order_line *line)
+static int64_t build_line(struct arena *arena, struct random *random,
+                          const struct draft_line *draft, struct raw_order_line *line)
 {
     int64_t price = price_of(draft->sku), gross = price * draft->qty;
     bool is_discounted = random_between(random, 1, DISCOUNTED_ONE_IN) == 1;
@@ -168,7 +169,8 @@ static void build(struct generator *generator, int64_t number, struct draft *dra
     *order = (struct raw_order){
         .type = RAW_ORDER_TYPE_PLACE,
         .order_id = arena_format(arena, "%s-%07" PRId64, options->run_id, number + 1),
-        .customer_id = arena_format(arena, "customer-%05" PRId64, random_between(random, 1, CUSTOMERS)),
+        .customer_id =
+            arena_format(arena, "customer-%05" PRId64, random_between(random, 1, CUSTOMERS)),
         .channel = (enum channel)random_between(random, CHANNEL_WEB, CHANNEL_APP),
         .currency = "EUR",
         .policy = is_partial ? ORDER_POLICY_PARTIAL : ORDER_POLICY_ALL_OR_NOTHING,
@@ -214,7 +216,7 @@ static void spoil_order(struct arena *arena, enum dirt dirt, struct raw_order *o
         first->qty = -first->qty;
         break;
     case DIRT_TOTAL:
-        total[length - 1] = total[length - 1] == '9' ? '8' : (char)(total[length - 1] + 1);
+        total[length - 1] ^= 1; /* a cent off: 8 and 9 change places */
         order->grand_total = total;
         break;
     case DIRT_CUSTOMER:
@@ -271,7 +273,8 @@ static void plan_cancel(struct generator *generator, struct random *random, int6
                         int64_t placed_us)
 {
     if (generator->cancel_count == generator->cancel_capacity) {
-        generator->cancel_capacity = generator->cancel_capacity > 0 ? generator->cancel_capacity * 2 : 16;
+        generator->cancel_capacity =
+            generator->cancel_capacity > 0 ? generator->cancel_capacity * 2 : 16;
         generator->cancels =
             xrealloc(generator->cancels, generator->cancel_capacity * sizeof *generator->cancels);
     }

@@ -23,7 +23,7 @@ struct generator_options {
     enum lines_profile profile;
     int32_t lines;
     int64_t skus;
-    double zipf; /* exponent of the SKUs' popularity */
+    double zipf;           /* exponent of the SKUs' popularity */
     double cancels, dirty; /* shares of orders: cancelled soon after, malformed */
     double partial;        /* share of orders under policy PARTIAL */
     bool auto_accept;
@@ -38,8 +38,8 @@ void generator_close(struct generator *generator); /* NULL is fine */
  * at `start_ms` + after_us. */
 bool generator_next(struct generator *generator, int64_t start_ms, struct placing *placing);
 
-/* What all well-formed orders want of each SKU, by SKU; SKUs that nobody wants are left out. *demand is
- * malloc'ed, its texts belong to the generator. */
+/* What all well-formed orders want of each SKU, by SKU; SKUs that nobody wants are left out.
+ * *demand is malloc'ed, its texts belong to the generator. */
 void generator_demand(struct generator *generator, struct demand **demand, size_t *count);
 
 #endif

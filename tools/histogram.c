@@ -10,7 +10,8 @@ static unsigned bucket_of(int64_t value)
     if (value < EXACT) {
         return (unsigned)value;
     }
-    unsigned power = 63 - (unsigned)__builtin_clzll((unsigned long long)value) - 10; /* 1 for 2048 to 4095 */
+    unsigned power =
+        63 - (unsigned)__builtin_clzll((unsigned long long)value) - 10; /* 1 for 2048 to 4095 */
     unsigned bucket = EXACT + (power - 1) * STEPS + (unsigned)(value >> power) - STEPS;
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }

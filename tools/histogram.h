@@ -1,7 +1,7 @@
 /* histogram.h - counts of values to three digits, in bounded memory.
  *
- * Values below 2048 are counted exactly; above, each power of two is cut into 1024 equal steps, so that
- * a percentile is wrong by less than one part in a thousand. Negative values count as 0.
+ * Values below 2048 are counted exactly; above, each power of two is cut into 1024 equal steps, so
+ * that a percentile is wrong by less than one part in a thousand. Negative values count as 0.
  */
 #ifndef WEIR_TOOLS_HISTOGRAM_H
 #define WEIR_TOOLS_HISTOGRAM_H

@@ -1,11 +1,11 @@
 /* load.c - `weir load`: places orders as a shop front would, on a schedule of its own.
  *
- * Open loop: when each order is due is computed beforehand and stands in its `weir-intended-ms` header, so
- * that a latency measured from it counts the time that an order had to wait for a slow system. The
- * sender never waits for answers; when it is late itself, it says so.
+ * Open loop: when each order is due is computed beforehand and stands in its `weir-intended-ms`
+ * header, so that a latency measured from it counts the time that an order had to wait for a slow
+ * system. The sender never waits for answers; when it is late itself, it says so.
  *
- * Stock comes first: a Restock per SKU with what the orders will want, acknowledged before the first
- * order is sent. A share of SKUs is left empty, so that some orders are refused.
+ * Stock comes first: a Restock per SKU with what the orders will want, acknowledged before the
+ * first order is sent. A share of SKUs is left empty, so that some orders are refused.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,20 +13,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/hash.h"
-#include "codec/codec.h"
-#include "file.h"
-#include "generator.h"
+#include "base/conf.h"
 #include "processors.h"
 #include "restock.h"
-#include "retail_csv.h"
+#include "shop.h"
+#include "source.h"
 #include "tool.h"
 
 enum {
-    CSV_MAX_BYTES = 1 << 30,
     FLUSH_MS = 30000,
     NAP_MAX_US = 5000,
-    SPREAD_S = 60,
     QUIET_START_US = 2000000, /* shorter runs need no progress line */
 };
 
@@ -38,41 +34,42 @@ static bool auto_accept, stock_only, no_stock, dry_run;
 
 static const struct option options[] = {
     TOOL_PLACE_OPTIONS(place),
-    {"csv", 0, OPTION_TEXT, &csv_path, "FILE", "a day of UCI Online Retail instead of the generator"},
+    {"csv", 0, OPTION_TEXT, &csv_path, "FILE",
+     "a day of UCI Online Retail instead of the generator"},
     {"orders", 'n', OPTION_NUMBER, &orders, "N", "generator: how many (default: 1000)"},
-    {"rate", 'r', OPTION_REAL, &rate, "N", "orders a second (default: 100; CSV: the day in 60 s; 0: at once)"},
+    {"rate", 'r', OPTION_REAL, &rate, "N",
+     "orders a second (default: 100; CSV: the day in 60 s; 0: at once)"},
     {"seed", 's', OPTION_NUMBER, &seed, "N", "same seed, same orders (default: 1)"},
-    {"run-id", 0, OPTION_TEXT, &run_id, "TEXT", "prefix of order ids (default: the time, 20261121-165000)"},
-    {"lines", 0, OPTION_TEXT, &lines_text, "N", "generator: lines an order, or retail, or wholesale (default: 3)"},
+    {"run-id", 0, OPTION_TEXT, &run_id, "TEXT",
+     "prefix of order ids (default: the time, 20261121-165000)"},
+    {"lines", 0, OPTION_TEXT, &lines_text, "N",
+     "generator: lines an order, or retail, or wholesale (default: 3)"},
     {"skus", 0, OPTION_NUMBER, &skus, "N", "generator: how many there are (default: 4000)"},
-    {"zipf", 0, OPTION_REAL, &zipf, "S", "generator: exponent of their popularity (default: 0.5, 0: all alike)"},
-    {"burst", 0, OPTION_REAL, &burst, "X", "generator: one second in ten comes X times as fast (default: 1)"},
-    {"cancels", 0, OPTION_REAL, &cancels, "SHARE", "generator: orders cancelled soon after (default: 0.01)"},
+    {"zipf", 0, OPTION_REAL, &zipf, "S",
+     "generator: exponent of their popularity (default: 0.5, 0: all alike)"},
+    {"burst", 0, OPTION_REAL, &burst, "X",
+     "generator: one second in ten comes X times as fast (default: 1)"},
+    {"cancels", 0, OPTION_REAL, &cancels, "SHARE",
+     "generator: orders cancelled soon after (default: 0.01)"},
     {"dirty", 0, OPTION_REAL, &dirty, "SHARE", "generator: malformed orders (default: 0.005)"},
-    {"policy", 0, OPTION_TEXT, &policy_text, "POLICY", "ALL_OR_NOTHING (default), PARTIAL, or mix: a third PARTIAL"},
-    {"auto-accept", 0, OPTION_FLAG, &auto_accept, NULL, "under PARTIAL: customers take what there is"},
-    {"short", 0, OPTION_REAL, &short_share, "SHARE", "SKUs that start empty, by seed (default: 0.01)"},
-    {"units", 0, OPTION_NUMBER, &units, "N", "units of each other SKU (default: what the orders want)"},
+    {"policy", 0, OPTION_TEXT, &policy_text, "POLICY",
+     "ALL_OR_NOTHING (default), PARTIAL, or mix: a third PARTIAL"},
+    {"auto-accept", 0, OPTION_FLAG, &auto_accept, NULL,
+     "under PARTIAL: customers take what there is"},
+    {"short", 0, OPTION_REAL, &short_share, "SHARE",
+     "SKUs that start empty, by seed (default: 0.01)"},
+    {"units", 0, OPTION_NUMBER, &units, "N",
+     "units of each other SKU (default: what the orders want)"},
     {"stock-only", 0, OPTION_FLAG, &stock_only, NULL, "put the stock there and place no orders"},
     {"no-stock", 0, OPTION_FLAG, &no_stock, NULL, "place orders on what stock there is"},
     {"dry-run", 0, OPTION_FLAG, &dry_run, NULL, "send nothing; one line says what would be sent"},
     {0},
 };
 
-/* Where orders come from: one of the two is open. */
-struct source {
-    struct generator *generator;
-    struct retail retail;
-    size_t next_invoice;
-    struct arena arena; /* of the placing that was given out */
-    struct buffer text;
-};
-
 struct load {
     struct source source;
     struct writer *writer;
-    double partial;
-    int64_t sent_orders, sent_cancels, sent_lines, total_orders;
+    int64_t sent_orders, sent_cancels, sent_lines;
     struct restock_plan stock;
     int64_t latest_us; /* how late the sender was at worst */
     int64_t took_us;
@@ -86,70 +83,6 @@ static int64_t monotonic_us(void)
 }
 
 /* ---- sources ---- */
-
-/* The day in 60 seconds, or so many invoices a second. */
-static int64_t invoice_due_us(const struct retail *retail, size_t index)
-{
-    if (rate >= 0) {
-        return rate > 0 ? (int64_t)((double)index / rate * 1e6) : 0;
-    }
-    int64_t first = retail->invoices[0].time_ms;
-    int64_t span = retail->invoices[retail->count - 1].time_ms - first;
-    double part = span > 0 ? (double)(retail->invoices[index].time_ms - first) / (double)span : 0;
-    return (int64_t)(part * SPREAD_S * 1e6);
-}
-
-static bool next_invoice(struct load *load, int64_t start_ms, struct placing *placing)
-{
-    struct source *source = &load->source;
-    if (source->next_invoice == source->retail.count) {
-        return false;
-    }
-    arena_reset(&source->arena);
-    buffer_reset(&source->text);
-    size_t index = source->next_invoice++;
-    const struct retail_invoice *invoice = &source->retail.invoices[index];
-    int64_t after_us = invoice_due_us(&source->retail, index);
-    struct raw_order order;
-    retail_order(invoice, run_id, &source->arena, &order);
-    if (order.type == RAW_ORDER_TYPE_PLACE) {
-        bool is_partial = hash_bytes((uint64_t)seed, invoice->number, strlen(invoice->number)) % 1000 <
-                          (uint64_t)(load->partial * 1000);
-        order.placed_ms = start_ms + after_us / 1000;
-        order.policy = is_partial ? ORDER_POLICY_PARTIAL : ORDER_POLICY_ALL_OR_NOTHING;
-        order.auto_accept = auto_accept;
-    }
-    record_to_json(&raw_order_record, &order, &source->text);
-    *placing = (struct placing){
-        .after_us = after_us,
-        .order_id = order.order_id,
-        .is_cancel = order.type == RAW_ORDER_TYPE_CANCEL,
-        .line_count = order.lines.count,
-        .value = {source->text.data, source->text.size},
-    };
-    return true;
-}
-
-static bool next_placing(struct load *load, int64_t start_ms, struct placing *placing)
-{
-    return load->source.generator ? generator_next(load->source.generator, start_ms, placing)
-                                  : next_invoice(load, start_ms, placing);
-}
-
-static enum outcome read_csv(struct load *load, struct error *error)
-{
-    struct buffer text;
-    buffer_init(&text);
-    enum outcome outcome = file_read(csv_path, CSV_MAX_BYTES, &text, error);
-    if (outcome == OK) {
-        outcome = retail_read(&load->source.retail, csv_path, buffer_string(&text), text.size, error);
-    }
-    buffer_release(&text);
-    for (size_t i = 0; i < load->source.retail.count; i++) {
-        load->total_orders += !retail_is_cancel(&load->source.retail.invoices[i]);
-    }
-    return outcome;
-}
 
 static int open_generator(struct load *load)
 {
@@ -165,7 +98,7 @@ static int open_generator(struct load *load)
         .zipf = zipf,
         .cancels = cancels,
         .dirty = dirty,
-        .partial = load->partial,
+        .partial = load->source.partial,
         .auto_accept = auto_accept,
     };
     int64_t lines;
@@ -176,10 +109,10 @@ static int open_generator(struct load *load)
     } else if (conf_number(lines_text, &lines) && lines >= 1 && lines <= 1500) {
         wanted.lines = (int32_t)lines;
     } else {
-        return tool_usage("load", "--lines %s: write retail, wholesale or a number from 1 to 1500", lines_text);
+        return tool_usage("load", "--lines %s: write retail, wholesale or a number from 1 to 1500",
+                          lines_text);
     }
-    load->total_orders = orders;
-    generator_open(&load->source.generator, &wanted);
+    source_generate(&load->source, &wanted);
     return EXIT_DONE;
 }
 
@@ -189,11 +122,7 @@ static enum outcome stock_up(struct load *load, struct error *error)
 {
     struct demand *demand;
     size_t count;
-    if (load->source.generator) {
-        generator_demand(load->source.generator, &demand, &count);
-    } else {
-        retail_demand(&load->source.retail, &demand, &count);
-    }
+    source_demand(&load->source, &demand, &count);
     load->stock = (struct restock_plan){
         .run_id = run_id,
         .seed = (uint64_t)seed,
@@ -224,32 +153,38 @@ static enum outcome send_placing(struct load *load, const struct placing *placin
                                  struct error *error)
 {
     char intended[24];
-    int length = snprintf(intended, sizeof intended, "%" PRId64, start_ms + placing->after_us / 1000);
+    int length =
+        snprintf(intended, sizeof intended, "%" PRId64, start_ms + placing->after_us / 1000);
     struct port_header header = {"weir-intended-ms", {(const uint8_t *)intended, (size_t)length}};
     struct weir_bytes key = {(const uint8_t *)placing->order_id, strlen(placing->order_id)};
     load->sent_orders += !placing->is_cancel;
     load->sent_cancels += placing->is_cancel;
     load->sent_lines += (int64_t)placing->line_count;
-    return load->writer ? writer_send(load->writer, order_raw_topic.name, -1, key, placing->value, &header, 1, error)
+    return load->writer ? writer_send(load->writer, order_raw_topic.name, -1, key, placing->value,
+                                      &header, 1, error)
                         : OK;
 }
 
-static void say_progress(const struct load *load, int64_t now_us, int64_t start_us, int64_t *said_us)
+static void say_progress(const struct load *load, int64_t now_us, int64_t start_us,
+                         int64_t *said_us)
 {
     if (now_us - *said_us < 1000000) {
         return;
     }
     *said_us = now_us;
-    fprintf(stderr, "weir load: %3.0f s  %" PRId64 " of %" PRId64 " orders placed, at most %.1f ms late\n",
-            (double)(now_us - start_us) / 1e6, load->sent_orders, load->total_orders, (double)load->latest_us / 1000);
+    fprintf(stderr,
+            "weir load: %3.0f s  %" PRId64 " of %" PRId64 " orders placed, at most %.1f ms late\n",
+            (double)(now_us - start_us) / 1e6, load->sent_orders, load->source.orders,
+            (double)load->latest_us / 1000);
 }
 
 static enum outcome place_all(struct load *load, struct error *error)
 {
-    int64_t start_us = monotonic_us(), start_ms = tool_now_ms(), said_us = start_us + QUIET_START_US - 1000000;
+    int64_t start_us = monotonic_us(), start_ms = tool_now_ms(),
+            said_us = start_us + QUIET_START_US - 1000000;
     enum outcome outcome = OK;
     struct placing placing;
-    while (outcome == OK && !tool_interrupted && next_placing(load, start_ms, &placing)) {
+    while (outcome == OK && !tool_interrupted && source_next(&load->source, start_ms, &placing)) {
         if (load->writer) {
             wait_until(load, start_us + placing.after_us);
             if (tool_interrupted) {
@@ -271,20 +206,22 @@ static enum outcome place_all(struct load *load, struct error *error)
 static void say_summary(const struct load *load)
 {
     if (dry_run) {
-        printf("run=%s orders=%" PRId64 " cancels=%" PRId64 " lines=%" PRId64 " skus=%" PRId64 " units=%" PRId64
-               " empty_skus=%" PRId64 "\n",
-               run_id, load->sent_orders, load->sent_cancels, load->sent_lines, load->stock.skus,
+        printf("run=%s orders=%" PRId64 " cancels=%" PRId64 " records=%" PRId64 " lines=%" PRId64
+               " skus=%" PRId64 " units=%" PRId64 " empty_skus=%" PRId64 "\n",
+               run_id, load->sent_orders, load->sent_cancels,
+               load->sent_orders + load->sent_cancels, load->sent_lines, load->stock.skus,
                load->stock.units_sent, load->stock.empty);
         return;
     }
     printf("run      %s%s\n", run_id, tool_interrupted ? "  (interrupted)" : "");
     if (!no_stock) {
-        printf("stock    %" PRId64 " units of %" PRId64 " SKUs; %" PRId64 " SKUs left empty\n", load->stock.units_sent,
-               load->stock.skus, load->stock.empty);
+        printf("stock    %" PRId64 " units of %" PRId64 " SKUs; %" PRId64 " SKUs left empty\n",
+               load->stock.units_sent, load->stock.skus, load->stock.empty);
     }
     if (!stock_only) {
         double seconds = (double)load->took_us / 1e6;
-        printf("placed   %" PRId64 " orders of %" PRId64 " lines and %" PRId64 " cancellations in %.1f s (%.1f orders/s)\n",
+        printf("placed   %" PRId64 " orders of %" PRId64 " lines and %" PRId64
+               " cancellations in %.1f s (%.1f orders/s)\n",
                load->sent_orders, load->sent_lines, load->sent_cancels, seconds,
                seconds > 0 ? (double)load->sent_orders / seconds : 0);
         printf("sender   at most %.1f ms behind its schedule\n", (double)load->latest_us / 1000);
@@ -295,7 +232,8 @@ static enum outcome open_writer(struct load *load, struct error *error)
 {
     struct admin *admin = NULL;
     struct settings settings;
-    enum outcome outcome = tool_admin(&place, &admin, error); /* waits for a broker, or says that there is none */
+    enum outcome outcome =
+        tool_admin(&place, &admin, error); /* waits for a broker, or says that there is none */
     admin_close(admin);
     if (outcome != OK) {
         return outcome;
@@ -311,7 +249,7 @@ static enum outcome open_writer(struct load *load, struct error *error)
 
 static enum outcome work(struct load *load, struct error *error)
 {
-    enum outcome outcome = csv_path ? read_csv(load, error) : OK;
+    enum outcome outcome = csv_path ? source_read_csv(&load->source, csv_path, error) : OK;
     if (outcome == OK && !dry_run) {
         outcome = open_writer(load, error);
     }
@@ -334,17 +272,20 @@ static bool is_share(double share)
 static int check_options(struct load *load)
 {
     if (strcasecmp(policy_text, "mix") == 0) {
-        load->partial = 1.0 / 3;
+        load->source.partial = 1.0 / 3;
     } else if (strcasecmp(policy_text, "PARTIAL") == 0) {
-        load->partial = 1;
+        load->source.partial = 1;
     } else if (strcasecmp(policy_text, "ALL_OR_NOTHING") != 0) {
         return tool_usage("load", "--policy %s: write ALL_OR_NOTHING, PARTIAL or mix", policy_text);
     }
     if (!is_share(cancels) || !is_share(dirty) || !is_share(short_share)) {
-        return tool_usage("load", "--cancels, --dirty and --short are shares: write a number from 0 to 1");
+        return tool_usage("load",
+                          "--cancels, --dirty and --short are shares: write a number from 0 to 1");
     }
     if (orders < 1 || skus < 1 || skus > 10000000 || burst < 1 || zipf < 0) {
-        return tool_usage("load", "--orders and --skus (at most ten million) begin at 1, --burst at 1, --zipf at 0");
+        return tool_usage(
+            "load",
+            "--orders and --skus (at most ten million) begin at 1, --burst at 1, --zipf at 0");
     }
     if (stock_only && no_stock) {
         return tool_usage("load", "--stock-only and --no-stock together leave nothing to do");
@@ -364,7 +305,11 @@ static int run(size_t count, char **arguments)
     struct tm tm;
     strftime(now, sizeof now, "%Y%m%d-%H%M%S", gmtime_r(&seconds, &tm));
     run_id = run_id ? run_id : now;
-    arena_init(&load.source.arena);
+    source_init(&load.source);
+    load.source.run_id = run_id;
+    load.source.seed = (uint64_t)seed;
+    load.source.rate = rate;
+    load.source.auto_accept = auto_accept;
     int code = check_options(&load);
     if (code == EXIT_DONE && !csv_path) {
         rate = rate < 0 ? 100 : rate;
@@ -380,10 +325,7 @@ static int run(size_t count, char **arguments)
         }
     }
     writer_close(load.writer);
-    generator_close(load.source.generator);
-    retail_release(&load.source.retail);
-    arena_release(&load.source.arena);
-    buffer_release(&load.source.text);
+    source_release(&load.source);
     return code;
 }
 
@@ -391,9 +333,12 @@ const struct command load_command = {
     .name = "load",
     .summary = "place orders: from a seed, or a day of a real shop",
     .usage = "weir load [--orders N] [--rate N] [--seed N] | weir load --csv FILE",
-    .text = "Stocks what the orders will want (stock.commands), then places the orders as JSON on order.raw at their\n"
-            "times, whether or not the system keeps up; the header weir-intended-ms has the time that was meant.\n"
-            "With --csv the invoices of a UCI Online Retail file become orders, their dirt included, and invoices\n"
+    .text = "Stocks what the orders will want (stock.commands), then places the orders as JSON on "
+            "order.raw at their\n"
+            "times, whether or not the system keeps up; the header weir-intended-ms has the time "
+            "that was meant.\n"
+            "With --csv the invoices of a UCI Online Retail file become orders, their dirt "
+            "included, and invoices\n"
             "whose number begins with C cancellations of orders that were never placed here.",
     .example = "  weir load --orders 2000 --rate 200 --seed 7 --lines retail\n"
                "  places 2000 orders in about 10 s, then says how late the sender itself was",

@@ -7,28 +7,22 @@
 #include <string.h>
 
 #include "base/conf.h"
-#include "base/hash.h"
 #include "kafka/admin.h"
 #include "runtime/deadletter.h"
-#include "shop.h"
 
-enum { FIRST_SLOTS = 4096, ID_LENGTH_MAX = 300 };
+enum { FIRST_CAPACITY = 4096, ID_LENGTH_MAX = 300 };
 
 void orders_init(struct orders *orders, struct decoder *decoder, const char *run_id)
 {
     *orders = (struct orders){.run_id = run_id, .decoder = decoder};
+    names_init(&orders->ids);
     orders->latency = xcalloc(1, sizeof *orders->latency);
 }
 
 void orders_release(struct orders *orders)
 {
-    for (size_t i = 0; i < orders->slot_count; i++) {
-        if (orders->slots[i]) {
-            free(orders->slots[i]->id);
-            free(orders->slots[i]);
-        }
-    }
-    free(orders->slots);
+    names_release(&orders->ids);
+    free(orders->tracked);
     free(orders->dead);
     free(orders->latency);
     *orders = (struct orders){0};
@@ -37,49 +31,27 @@ void orders_release(struct orders *orders)
 const char *standing_name(enum order_standing standing)
 {
     static const char *const names[STANDINGS] = {
-        [STANDING_IN_FLIGHT] = "in flight", [STANDING_CONFIRMED] = "confirmed", [STANDING_CANCELLED] = "cancelled",
-        [STANDING_REJECTED] = "rejected",   [STANDING_PARKED] = "parked",       [STANDING_DEAD] = "dead-lettered",
+        [STANDING_IN_FLIGHT] = "in flight", [STANDING_CONFIRMED] = "confirmed",
+        [STANDING_CANCELLED] = "cancelled", [STANDING_REJECTED] = "rejected",
+        [STANDING_PARKED] = "parked",       [STANDING_DEAD] = "dead-lettered",
     };
     return names[standing];
 }
 
 /* ---- entries ---- */
 
-static struct tracked **slot_of(const struct orders *orders, const char *id)
-{
-    size_t at = hash_bytes(0, id, strlen(id)) % orders->slot_count;
-    while (orders->slots[at] && strcmp(orders->slots[at]->id, id) != 0) {
-        at = (at + 1) % orders->slot_count;
-    }
-    return &orders->slots[at];
-}
-
-static void grow(struct orders *orders)
-{
-    struct tracked **old = orders->slots;
-    size_t old_count = orders->slot_count;
-    orders->slot_count = old_count > 0 ? old_count * 2 : FIRST_SLOTS;
-    orders->slots = xcalloc(orders->slot_count, sizeof *orders->slots);
-    for (size_t i = 0; i < old_count; i++) {
-        if (old[i]) {
-            *slot_of(orders, old[i]->id) = old[i];
-        }
-    }
-    free(old);
-}
-
 static struct tracked *find(struct orders *orders, const char *id)
 {
-    if (orders->count * 2 >= orders->slot_count) {
-        grow(orders);
+    size_t known = orders->ids.count, index = names_add(&orders->ids, id);
+    if (index == known) {
+        if (index == orders->tracked_capacity) {
+            orders->tracked_capacity = index > 0 ? index * 2 : FIRST_CAPACITY;
+            orders->tracked =
+                xrealloc(orders->tracked, orders->tracked_capacity * sizeof *orders->tracked);
+        }
+        orders->tracked[index] = (struct tracked){0};
     }
-    struct tracked **slot = slot_of(orders, id);
-    if (!*slot) {
-        *slot = xcalloc(1, sizeof **slot);
-        (*slot)->id = xstrdup(id);
-        orders->count++;
-    }
-    return *slot;
+    return &orders->tracked[index];
 }
 
 static bool is_ours(const struct orders *orders, const char *id)
@@ -94,6 +66,7 @@ static void count_order(struct orders *orders, const struct tracked *order, int 
     if (!order->is_placed) {
         return;
     }
+    CHECK((int)order->reason < ORDER_REASONS_MAX);
     orders->placed += sign;
     orders->by_standing[order->standing] += sign;
     orders->by_reason[order->standing][order->reason] += sign;
@@ -117,7 +90,8 @@ static void measure(struct orders *orders, const struct tracked *order)
 static const char *id_of(const struct port_record *record, const char *source, char *text)
 {
     if (record->key.size > 0 && record->key.size < ID_LENGTH_MAX) {
-        snprintf(text, ID_LENGTH_MAX, "%.*s", (int)record->key.size, (const char *)record->key.data);
+        snprintf(text, ID_LENGTH_MAX, "%.*s", (int)record->key.size,
+                 (const char *)record->key.data);
     } else {
         snprintf(text, ID_LENGTH_MAX, "%s", source);
     }
@@ -141,24 +115,27 @@ static bool is_cancel(struct orders *orders, const struct port_record *record)
     struct raw_order raw;
     struct error error;
     arena_reset(&orders->decoder->arena);
-    return record_from_json(&raw_order_record, record->value, &orders->decoder->arena, &raw, &error) == DECODED &&
+    return record_from_json(&raw_order_record, record->value, &orders->decoder->arena, &raw,
+                            &error) == DECODED &&
            raw.type == RAW_ORDER_TYPE_CANCEL;
 }
 
 static bool feed_raw(struct orders *orders, const struct port_record *record)
 {
     char id[ID_LENGTH_MAX], source[64], text[32];
-    snprintf(source, sizeof source, "order.raw/%d/%" PRId64, (int)record->partition, record->offset);
+    snprintf(source, sizeof source, "order.raw/%d/%" PRId64, (int)record->partition,
+             record->offset);
     if (!is_ours(orders, id_of(record, source, id))) {
         return false;
     }
+    orders->raw_records++;
     if (is_cancel(orders, record)) {
         orders->cancel_records++;
         return true;
     }
     struct tracked *order = find(orders, id);
     if (order->is_placed) {
-        return false; /* the same order once more */
+        return true; /* the same order once more */
     }
     header_text(record, "weir-intended-ms", text, sizeof text);
     if (!conf_number(text, &order->intended_ms) || order->intended_ms <= 0) {
@@ -178,7 +155,8 @@ static bool feed_raw(struct orders *orders, const struct port_record *record)
 static uint8_t currency_index(struct orders *orders, const char *currency)
 {
     uint8_t i = 0;
-    while (i < CURRENCIES_MAX - 1 && orders->currencies[i][0] && strcmp(orders->currencies[i], currency) != 0) {
+    while (i < CURRENCIES_MAX - 1 && orders->currencies[i][0] &&
+           strcmp(orders->currencies[i], currency) != 0) {
         i++;
     }
     snprintf(orders->currencies[i], sizeof orders->currencies[i], "%s", currency);
@@ -192,12 +170,14 @@ static void take_state(struct orders *orders, struct tracked *order, enum order_
     order->reason = reason;
     if (order->answered_ms == 0 && standing != STANDING_IN_FLIGHT && standing != STANDING_PARKED) {
         order->answered_ms = time_ms;
-        orders->last_answered_ms = time_ms > orders->last_answered_ms ? time_ms : orders->last_answered_ms;
+        orders->last_answered_ms =
+            time_ms > orders->last_answered_ms ? time_ms : orders->last_answered_ms;
         measure(orders, order);
     }
 }
 
-static void take_reserved(struct orders *orders, struct tracked *order, const struct order_confirmed *event)
+static void take_reserved(struct orders *orders, struct tracked *order,
+                          const struct order_confirmed *event)
 {
     order->lines = order->units = 0;
     for (size_t i = 0; i < event->lines.count; i++) {
@@ -219,8 +199,8 @@ static bool feed_event(struct orders *orders, const struct port_record *record)
         return false;
     }
     arena_reset(&orders->decoder->arena);
-    if (codec_decode(orders->decoder->codec, &order_event_record, record->value, &orders->decoder->arena, &event,
-                     &error) != DECODED) {
+    if (codec_decode(orders->decoder->codec, &order_event_record, record->value,
+                     &orders->decoder->arena, &event, &error) != DECODED) {
         orders->unreadable++;
         return true;
     }
@@ -238,13 +218,16 @@ static bool feed_event(struct orders *orders, const struct port_record *record)
         take_state(orders, order, STANDING_CONFIRMED, ORDER_REASON_NONE, record->timestamp_ms);
         break;
     case ORDER_EVENT_ORDER_REJECTED:
-        take_state(orders, order, STANDING_REJECTED, event.payload.order_rejected.reason, record->timestamp_ms);
+        take_state(orders, order, STANDING_REJECTED, event.payload.order_rejected.reason,
+                   record->timestamp_ms);
         break;
     case ORDER_EVENT_ORDER_CANCELLED:
-        take_state(orders, order, STANDING_CANCELLED, event.payload.order_cancelled.reason, record->timestamp_ms);
+        take_state(orders, order, STANDING_CANCELLED, event.payload.order_cancelled.reason,
+                   record->timestamp_ms);
         break;
     case ORDER_EVENT_ORDER_PARKED:
-        take_state(orders, order, STANDING_PARKED, event.payload.order_parked.reason, record->timestamp_ms);
+        take_state(orders, order, STANDING_PARKED, event.payload.order_parked.reason,
+                   record->timestamp_ms);
         break;
     }
     count_order(orders, order, 1);
@@ -266,7 +249,8 @@ static void count_dead(struct orders *orders, const char *topic, const char *cau
     }
     if (at == orders->dead_count || order != 0) {
         orders->dead = xrealloc(orders->dead, (orders->dead_count + 1) * sizeof *orders->dead);
-        memmove(&orders->dead[at + 1], &orders->dead[at], (orders->dead_count - at) * sizeof *orders->dead);
+        memmove(&orders->dead[at + 1], &orders->dead[at],
+                (orders->dead_count - at) * sizeof *orders->dead);
         orders->dead[at] = (struct dead_cause){.count = 0};
         snprintf(orders->dead[at].topic, sizeof orders->dead[at].topic, "%s", topic);
         snprintf(orders->dead[at].cause, sizeof orders->dead[at].cause, "%s", cause);
@@ -291,7 +275,6 @@ static bool feed_dead(struct orders *orders, const char *topic, const struct por
     if (is_by_order) {
         struct tracked *order = find(orders, id);
         count_order(orders, order, -1);
-        order->is_dead = true;
         order->standing = order->standing == STANDING_IN_FLIGHT ? STANDING_DEAD : order->standing;
         count_order(orders, order, 1);
     }

@@ -20,8 +20,8 @@ struct demand {
     int64_t qty;
 };
 
-/* Writes `micros`, millionths of a major unit, as decimal text without needless zeros but with at least
- * `decimals` decimals: "12.50". Lives in `arena`. */
+/* Writes `micros`, millionths of a major unit, as decimal text without needless zeros but with at
+ * least `decimals` decimals: "12.50". Lives in `arena`. */
 const char *placing_money(struct arena *arena, int64_t micros, int decimals);
 
 #endif

@@ -1,10 +1,10 @@
 /* position.h - where to begin or end reading a log, as a person writes it.
  *
  * 1234                      an offset
- * -10                       ten offsets before the end (commit markers count as offsets, too)
+ * -10                     the last ten records of each partition; at most a million
  * 1700000000000             ms since the epoch: a number of 10^12 and more
- * 2026-11-21T16:50:00.5Z    a time, UTC; seconds, fraction and Z may be left out, also the whole time of day
- * start, end
+ * 2026-11-21T16:50:00.5Z    a time, UTC; seconds, fraction and Z may be left out, also the whole
+ * time of day start, end
  */
 #ifndef WEIR_TOOLS_POSITION_H
 #define WEIR_TOOLS_POSITION_H
@@ -18,7 +18,7 @@ enum position_kind {
     POSITION_START,
     POSITION_END,
     POSITION_OFFSET,
-    POSITION_BEFORE_END, /* value: how many */
+    POSITION_LAST, /* value: how many */
     POSITION_TIME,       /* value: ms since the epoch */
 };
 
@@ -30,8 +30,8 @@ struct position {
 bool position_parse(const char *text, struct position *position);
 
 /* The offset of each partition; `logs` has their bounds. */
-MUST_CHECK enum outcome position_resolve(struct position position, struct admin *admin, const char *topic,
-                                         const struct port_log *logs, int32_t partitions, int64_t *offsets,
-                                         struct error *error);
+MUST_CHECK enum outcome position_resolve(struct position position, struct admin *admin,
+                                         const char *topic, const struct port_log *logs,
+                                         int32_t partitions, int64_t *offsets, struct error *error);
 
 #endif

@@ -1,7 +1,7 @@
 /* random.h - chance that repeats: the same seed gives the same numbers on every machine.
  *
- * xoshiro256** (Blackman, Vigna), seeded by splitmix64 from (seed, stream): streams are independent, so
- * that order 17 is the same whatever was drawn before it.
+ * xoshiro256** (Blackman, Vigna), seeded by splitmix64 from (seed, stream): streams are
+ * independent, so that order 17 is the same whatever was drawn before it.
  */
 #ifndef WEIR_TOOLS_RANDOM_H
 #define WEIR_TOOLS_RANDOM_H
@@ -15,7 +15,7 @@ struct random {
 
 void random_seed(struct random *random, uint64_t seed, uint64_t stream);
 uint64_t random_next(struct random *random);
-double random_unit(struct random *random);                   /* 0 <= x < 1 */
+double random_unit(struct random *random);                                /* 0 <= x < 1 */
 int64_t random_between(struct random *random, int64_t low, int64_t high); /* both included */
 double random_exponential(struct random *random, double mean);
 

@@ -1,4 +1,5 @@
-/* restock.c - fills the shelves, and leaves some of them empty so that there is something to refuse. */
+/* restock.c - fills the shelves, and leaves some of them empty so that there is something to
+ * refuse. */
 #include "restock.h"
 
 #include <stdio.h>
@@ -37,8 +38,8 @@ static bool *choose_empty(struct restock_plan *plan, const struct demand *demand
     return is_empty;
 }
 
-static enum outcome send_one(const char *sku, int32_t qty, const char *receipt, struct buffer *value,
-                             struct writer *writer, struct error *error)
+static enum outcome send_one(const char *sku, int32_t qty, const char *receipt,
+                             struct buffer *value, struct writer *writer, struct error *error)
 {
     struct stock_command command = {
         .occurred_ms = tool_now_ms(),

@@ -14,7 +14,7 @@ struct restock_plan {
 };
 
 /* Queues one command per SKU; a NULL `writer` only counts. */
-MUST_CHECK enum outcome restock(struct restock_plan *plan, const struct demand *demand, size_t count,
-                                struct writer *writer, struct error *error);
+MUST_CHECK enum outcome restock(struct restock_plan *plan, const struct demand *demand,
+                                size_t count, struct writer *writer, struct error *error);
 
 #endif

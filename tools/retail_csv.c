@@ -6,18 +6,18 @@
 #include <time.h>
 
 #include "base/conf.h"
-#include "base/hash.h"
 #include "base/utf8.h"
 #include "csv.h"
 #include "money.h"
+#include "names.h"
 
 enum column { INVOICE, STOCK_CODE, QUANTITY, DATE, PRICE, CUSTOMER, COLUMNS };
 
 /* The names in Online Retail, and in Online Retail II. */
 static const char *const column_names[COLUMNS][2] = {
-    [INVOICE] = {"InvoiceNo", "Invoice"},   [STOCK_CODE] = {"StockCode", "StockCode"},
-    [QUANTITY] = {"Quantity", "Quantity"},  [DATE] = {"InvoiceDate", "InvoiceDate"},
-    [PRICE] = {"UnitPrice", "Price"},       [CUSTOMER] = {"CustomerID", "Customer ID"},
+    [INVOICE] = {"InvoiceNo", "Invoice"},  [STOCK_CODE] = {"StockCode", "StockCode"},
+    [QUANTITY] = {"Quantity", "Quantity"}, [DATE] = {"InvoiceDate", "InvoiceDate"},
+    [PRICE] = {"UnitPrice", "Price"},      [CUSTOMER] = {"CustomerID", "Customer ID"},
 };
 
 struct reader {
@@ -25,8 +25,7 @@ struct reader {
     struct csv csv;
     size_t column[COLUMNS]; /* where each stands in a row */
     size_t width;
-    size_t *slots; /* invoices by the hash of their number: index + 1 */
-    size_t slot_count;
+    struct names numbers; /* an invoice's index by its InvoiceNo */
 };
 
 static enum outcome read_header(struct reader *reader, struct error *error)
@@ -48,10 +47,11 @@ static enum outcome read_header(struct reader *reader, struct error *error)
             at++;
         }
         if (at == row.count) {
-            return fail_exit(error, EXIT_DATA,
-                             "%s:%d: no column %s; the first line of UCI Online Retail is InvoiceNo,"
-                             "StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
-                             reader->csv.name, row.line, column_names[c][0]);
+            return fail_exit(
+                error, EXIT_DATA,
+                "%s:%d: no column %s; the first line of UCI Online Retail is InvoiceNo,"
+                "StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+                reader->csv.name, row.line, column_names[c][0]);
         }
         reader->column[c] = at;
     }
@@ -81,52 +81,26 @@ static const char *customer_of(const char *text, struct arena *arena)
     return is_float ? arena_strndup(arena, text, length - 2) : text;
 }
 
-static void grow_slots(struct reader *reader)
-{
-    struct retail *retail = reader->retail;
-    free(reader->slots);
-    reader->slot_count = reader->slot_count > 0 ? reader->slot_count * 2 : 1024;
-    reader->slots = xcalloc(reader->slot_count, sizeof *reader->slots);
-    for (size_t i = 0; i < retail->count; i++) {
-        const char *number = retail->invoices[i].number;
-        size_t at = hash_bytes(0, number, strlen(number)) % reader->slot_count;
-        while (reader->slots[at]) {
-            at = (at + 1) % reader->slot_count;
-        }
-        reader->slots[at] = i + 1;
-    }
-}
-
 static struct retail_invoice *find_invoice(struct reader *reader, const char *number)
 {
     struct retail *retail = reader->retail;
-    if (retail->count * 2 >= reader->slot_count) {
-        grow_slots(reader);
-    }
-    size_t at = hash_bytes(0, number, strlen(number)) % reader->slot_count;
-    for (; reader->slots[at]; at = (at + 1) % reader->slot_count) {
-        struct retail_invoice *invoice = &retail->invoices[reader->slots[at] - 1];
-        if (strcmp(invoice->number, number) == 0) {
-            return invoice;
+    size_t index = names_add(&reader->numbers, number);
+    if (index == retail->count) {
+        if (retail->count == retail->capacity) {
+            retail->capacity = retail->capacity > 0 ? retail->capacity * 2 : 256;
+            retail->invoices =
+                xrealloc(retail->invoices, retail->capacity * sizeof *retail->invoices);
         }
+        retail->invoices[retail->count++] = (struct retail_invoice){.number = number};
     }
-    if (retail->count == retail->capacity) {
-        retail->capacity = retail->capacity > 0 ? retail->capacity * 2 : 256;
-        retail->invoices =
-            xrealloc(retail->invoices, retail->capacity * sizeof *retail->invoices);
-    }
-    reader->slots[at] = ++retail->count;
-    struct retail_invoice *invoice = &retail->invoices[retail->count - 1];
-    *invoice = (struct retail_invoice){.number = number};
-    return invoice;
+    return &retail->invoices[index];
 }
 
 static struct raw_order_line *add_line(struct retail_invoice *invoice)
 {
     if (invoice->line_count == invoice->line_capacity) {
         invoice->line_capacity = invoice->line_capacity > 0 ? invoice->line_capacity * 2 : 8;
-        invoice->lines =
-            xrealloc(invoice->lines, invoice->line_capacity * sizeof *invoice->lines);
+        invoice->lines = xrealloc(invoice->lines, invoice->line_capacity * sizeof *invoice->lines);
     }
     return &invoice->lines[invoice->line_count++];
 }
@@ -141,8 +115,10 @@ static enum outcome take_row(struct reader *reader, const struct csv_row *row, s
     for (int c = 0; c < COLUMNS; c++) {
         field[c] = row->fields[reader->column[c]];
         if (!utf8_valid(field[c], strlen(field[c]))) {
-            return fail_exit(error, EXIT_DATA, "%s:%d: %s is not UTF-8; convert it: iconv -f "
-                             "LATIN1 -t UTF-8", reader->csv.name, row->line, column_names[c][0]);
+            return fail_exit(error, EXIT_DATA,
+                             "%s:%d: %s is not UTF-8; convert it: iconv -f "
+                             "LATIN1 -t UTF-8",
+                             reader->csv.name, row->line, column_names[c][0]);
         }
     }
     int64_t qty, time_ms;
@@ -189,6 +165,7 @@ enum outcome retail_read(struct retail *retail, const char *name, const char *te
     *retail = (struct retail){0};
     arena_init(&retail->arena);
     struct reader reader = {.retail = retail};
+    names_init(&reader.numbers);
     csv_init(&reader.csv, name, text, size);
     enum outcome outcome = read_header(&reader, error);
     bool found = outcome == OK;
@@ -199,7 +176,7 @@ enum outcome retail_read(struct retail *retail, const char *name, const char *te
             outcome = take_row(&reader, &row, error);
         }
     }
-    free(reader.slots);
+    names_release(&reader.numbers);
     if (outcome == OK && retail->count == 0) {
         return fail_exit(error, EXIT_DATA, "%s: a header and no rows", name);
     }

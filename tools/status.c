@@ -20,13 +20,14 @@ enum outcome status_write(const char *path, const struct status *status, struct 
 {
     struct buffer text;
     buffer_init(&text);
-    buffer_format(&text, "{\"pid\":%" PRId64 ",\"since_ms\":%" PRId64 ",\"processes\":[", status->pid,
-                  status->since_ms);
+    buffer_format(&text, "{\"supervisor\":%" PRId64 ",\"since_ms\":%" PRId64 ",\"processes\":[",
+                  status->supervisor_pid, status->since_ms);
     for (size_t i = 0; i < status->count; i++) {
         const struct status_process *process = &status->processes[i];
         buffer_add_string(&text, i > 0 ? ",\n  {" : "\n  {");
         add_text(&text, "name", process->name);
-        buffer_format(&text, ",\"pid\":%" PRId64 ",\"restarts\":%" PRId64 ",", process->pid, process->restarts);
+        buffer_format(&text, ",\"pid\":%" PRId64 ",\"restarts\":%" PRId64 ",", process->pid,
+                      process->restarts);
         add_text(&text, "state", process->state);
         buffer_format(&text, ",\"since_ms\":%" PRId64 ",", process->since_ms);
         add_text(&text, "exit", process->last_exit);
@@ -47,7 +48,8 @@ static int64_t number_of(const struct json *object, const char *member)
 static void text_of(const struct json *object, const char *member, char *text)
 {
     const struct json *value = json_get(object, member);
-    snprintf(text, STATUS_TEXT_MAX, "%s", value && json_kind(value) == JSON_TEXT ? json_text(value) : "");
+    snprintf(text, STATUS_TEXT_MAX, "%s",
+             value && json_kind(value) == JSON_TEXT ? json_text(value) : "");
 }
 
 static enum outcome take_root(const struct json *root, const char *path, struct status *status,
@@ -57,7 +59,7 @@ static enum outcome take_root(const struct json *root, const char *path, struct 
     if (!list || json_kind(list) != JSON_LIST) {
         return fail_exit(error, EXIT_DATA, "%s: not the status file of `weir up`", path);
     }
-    status->pid = number_of(root, "pid");
+    status->supervisor_pid = number_of(root, "supervisor");
     status->since_ms = number_of(root, "since_ms");
     for (size_t i = 0; i < json_count(list) && i < STATUS_PROCESSES_MAX; i++) {
         const struct json *from = json_at(list, i);

@@ -39,7 +39,7 @@ static int64_t monotonic_ms(void)
 void supervisor_init(struct supervisor *supervisor, FILE *out, const char *status_path)
 {
     *supervisor = (struct supervisor){
-        .status = {.pid = getpid(), .since_ms = tool_now_ms()},
+        .status = {.supervisor_pid = getpid(), .since_ms = tool_now_ms()},
         .coloured = isatty(fileno(out)) == 1,
         .status_path = status_path,
         .out = out,
@@ -80,7 +80,8 @@ void supervisor_add(struct supervisor *supervisor, const char *name, const char 
         count++;
     }
     struct child *child = &supervisor->children[supervisor->status.count];
-    *child = (struct child){.status = &supervisor->status.processes[supervisor->status.count++], .pipe = -1};
+    *child = (struct child){.status = &supervisor->status.processes[supervisor->status.count++],
+                            .pipe = -1};
     child->arguments = xcalloc(count + 1, sizeof *child->arguments);
     for (size_t i = 0; i < count; i++) {
         child->arguments[i] = xstrdup(arguments[i]);
@@ -94,10 +95,12 @@ void supervisor_add(struct supervisor *supervisor, const char *name, const char 
 
 /* ---- lines ---- */
 
-static void print_line(struct supervisor *supervisor, const char *name, size_t colour, const char *text, size_t size)
+static void print_line(struct supervisor *supervisor, const char *name, size_t colour,
+                       const char *text, size_t size)
 {
     if (supervisor->coloured) {
-        fprintf(supervisor->out, "\033[3%zum%-*s |\033[0m ", 1 + colour % COLOURS, (int)supervisor->name_width, name);
+        fprintf(supervisor->out, "\033[3%zum%-*s |\033[0m ", 1 + colour % COLOURS,
+                (int)supervisor->name_width, name);
     } else {
         fprintf(supervisor->out, "%-*s | ", (int)supervisor->name_width, name);
     }
@@ -105,7 +108,8 @@ static void print_line(struct supervisor *supervisor, const char *name, size_t c
     putc('\n', supervisor->out);
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct supervisor *supervisor, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct supervisor *supervisor,
+                                                      const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -115,7 +119,8 @@ __attribute__((format(printf, 2, 3))) static void say(struct supervisor *supervi
     print_line(supervisor, "up", COLOURS - 1, text, strlen(text));
 }
 
-/* Prints what is whole; a line without end is printed when it grows too long or when the child has ended. */
+/* Prints what is whole; a line without end is printed when it grows too long or when the child has
+ * ended. */
 static void print_lines(struct supervisor *supervisor, struct child *child, bool ended)
 {
     size_t colour = (size_t)(child - supervisor->children);
@@ -176,7 +181,8 @@ static enum outcome start(struct supervisor *supervisor, struct child *child, st
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        return fail_exit(error, EXIT_IO, "no pipe for %s: %s", child->status->name, strerror(errno));
+        return fail_exit(error, EXIT_IO, "no pipe for %s: %s", child->status->name,
+                         strerror(errno));
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     if (child->pipe >= 0) { /* a grandchild kept it open */
@@ -191,7 +197,8 @@ static enum outcome start(struct supervisor *supervisor, struct child *child, st
     close(ends[1]);
     child->pipe = ends[0];
     if (pid < 0) {
-        return fail_exit(error, EXIT_IO, "%s cannot be started: %s", child->status->name, strerror(errno));
+        return fail_exit(error, EXIT_IO, "%s cannot be started: %s", child->status->name,
+                         strerror(errno));
     }
     child->started_ms = monotonic_ms();
     child->status->pid = pid;
@@ -249,7 +256,8 @@ static void on_end(struct supervisor *supervisor, struct child *child, int wait_
     child->start_at_ms = now_ms + child->pause_ms;
     status->restarts++;
     set_state(supervisor, child, "waiting");
-    say(supervisor, "%s ended (%s); starts again in %" PRId64 " ms%s", status->name, status->last_exit, child->pause_ms,
+    say(supervisor, "%s ended (%s); starts again in %" PRId64 " ms%s", status->name,
+        status->last_exit, child->pause_ms,
         exit_code == EXIT_CONFIG ? "; it refuses its configuration: mend what it says above" : "");
 }
 
@@ -320,17 +328,22 @@ static int wait_ms(const struct supervisor *supervisor, int64_t kill_at_ms)
         }
     }
     int64_t left_ms = next_ms - monotonic_ms();
-    return next_ms == INT64_MAX ? -1 : left_ms < 0 ? 0 : left_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : (int)left_ms;
+    return next_ms == INT64_MAX      ? -1
+           : left_ms < 0             ? 0
+           : left_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS
+                                     : (int)left_ms;
 }
 
-static enum outcome turn(struct supervisor *supervisor, int signals, int64_t *kill_at_ms, struct error *error)
+static enum outcome turn(struct supervisor *supervisor, int signals, int64_t *kill_at_ms,
+                         struct error *error)
 {
     struct pollfd polls[STATUS_PROCESSES_MAX + 1] = {{.fd = signals, .events = POLLIN}};
     for (size_t i = 0; i < supervisor->status.count; i++) {
         polls[i + 1] = (struct pollfd){.fd = supervisor->children[i].pipe, .events = POLLIN};
     }
     fflush(supervisor->out);
-    if (poll(polls, supervisor->status.count + 1, wait_ms(supervisor, *kill_at_ms)) < 0 && errno != EINTR) {
+    if (poll(polls, supervisor->status.count + 1, wait_ms(supervisor, *kill_at_ms)) < 0 &&
+        errno != EINTR) {
         return fail_exit(error, EXIT_IO, "poll: %s", strerror(errno));
     }
     for (size_t i = 0; i < supervisor->status.count; i++) {

@@ -1,5 +1,5 @@
-/* up.c - `weir up`: all processors of a configuration directory on this machine, as one process each, or one process per
- * partition.
+/* up.c - `weir up`: all processors of a configuration directory on this machine, as one process
+ * each, or one process per partition.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,9 +26,12 @@ static const char *run_dir;
 
 static const struct option options[] = {
     TOOL_PLACE_OPTIONS(place),
-    {"per-partition", 0, OPTION_FLAG, &per_partition, NULL, "one process for each partition of each processor"},
-    {"instances", 0, OPTION_NUMBER, &instances, "N", "else so many group members per processor (default: 1)"},
-    {"run-dir", 0, OPTION_TEXT, &run_dir, "DIR", "where status.json is kept (default: <state.dir>/run)"},
+    {"per-partition", 0, OPTION_FLAG, &per_partition, NULL,
+     "one process for each partition of each processor"},
+    {"instances", 0, OPTION_NUMBER, &instances, "N",
+     "else so many group members per processor (default: 1)"},
+    {"run-dir", 0, OPTION_TEXT, &run_dir, "DIR",
+     "where status.json is kept (default: <state.dir>/run)"},
     {0},
 };
 
@@ -45,13 +48,14 @@ static const char *config_dir(void)
     return place.config_dir ? place.config_dir : "config";
 }
 
-/* Every NAME.conf but common.conf must be a processor: a misspelt name must not pass for "not wanted". */
+/* Every NAME.conf but common.conf must be a processor: a misspelt name must not pass for "not
+ * wanted". */
 static enum outcome find_processors(struct up *up, struct error *error)
 {
     DIR *directory = opendir(config_dir());
     if (!directory) {
-        return fail_exit(error, EXIT_CONFIG, "%s: %s; give the configuration directory with -c", config_dir(),
-                         strerror(errno));
+        return fail_exit(error, EXIT_CONFIG, "%s: %s; give the configuration directory with -c",
+                         config_dir(), strerror(errno));
     }
     size_t found = 0;
     enum outcome outcome = OK;
@@ -66,8 +70,10 @@ static enum outcome find_processors(struct up *up, struct error *error)
             i++;
         }
         if (!processors[i]) {
-            outcome = fail_exit(error, EXIT_CONFIG, "%s/%s: there is no processor of this name; `weir --help` lists them",
-                                config_dir(), entry->d_name);
+            outcome =
+                fail_exit(error, EXIT_CONFIG,
+                          "%s/%s: there is no processor of this name; `weir --help` lists them",
+                          config_dir(), entry->d_name);
         } else {
             up->wanted[i] = true;
             found++;
@@ -75,14 +81,16 @@ static enum outcome find_processors(struct up *up, struct error *error)
     }
     closedir(directory);
     if (outcome == OK && found == 0) {
-        return fail_exit(error, EXIT_CONFIG, "%s: no PROCESSOR.conf here; an empty file is enough to run one", config_dir());
+        return fail_exit(error, EXIT_CONFIG,
+                         "%s: no PROCESSOR.conf here; an empty file is enough to run one",
+                         config_dir());
     }
     return outcome;
 }
 
 /* `weir run` as a person would type it. */
-static void add_child(struct up *up, const struct weir_processor *processor, const char *name, const char *flag,
-                      const char *which)
+static void add_child(struct up *up, const struct weir_processor *processor, const char *name,
+                      const char *flag, const char *which)
 {
     const char *arguments[ARGUMENTS_MAX] = {"weir", "run", processor->name, flag, which};
     size_t count = 5;
@@ -90,7 +98,8 @@ static void add_child(struct up *up, const struct weir_processor *processor, con
     arguments[count++] = arena_format(&up->arena, "%s/%s.conf", config_dir(), processor->name);
     if (place.bootstrap_servers) {
         arguments[count++] = "-X";
-        arguments[count++] = arena_format(&up->arena, "bootstrap.servers=%s", place.bootstrap_servers);
+        arguments[count++] =
+            arena_format(&up->arena, "bootstrap.servers=%s", place.bootstrap_servers);
     }
     if (place.state_dir) {
         arguments[count++] = "-X";
@@ -103,17 +112,19 @@ static void add_child(struct up *up, const struct weir_processor *processor, con
     supervisor_add(&up->supervisor, name, arguments);
 }
 
-static void add_children(struct up *up, const struct weir_processor *processor, const char *application_id)
+static void add_children(struct up *up, const struct weir_processor *processor,
+                         const char *application_id)
 {
     char host[256] = "host";
     gethostname(host, sizeof host - 1);
     int64_t count = per_partition ? topology_partitions(processor) : instances;
     for (int64_t i = 0; i < count; i++) {
         if (per_partition) {
-            add_child(up, processor, arena_format(&up->arena, "%s.p%" PRId64, application_id, i), "--partition",
-                      arena_format(&up->arena, "%" PRId64, i));
+            add_child(up, processor, arena_format(&up->arena, "%s.p%" PRId64, application_id, i),
+                      "--partition", arena_format(&up->arena, "%" PRId64, i));
         } else {
-            add_child(up, processor, arena_format(&up->arena, "%s.m%" PRId64, application_id, i + 1), "--instance",
+            add_child(up, processor,
+                      arena_format(&up->arena, "%s.m%" PRId64, application_id, i + 1), "--instance",
                       arena_format(&up->arena, "%s-%s-%" PRId64, host, application_id, i + 1));
         }
     }
@@ -130,7 +141,8 @@ static enum outcome plan(struct up *up, struct error *error)
         enum outcome outcome = tool_settings(&place, processors[i], &settings, error);
         if (outcome == OK) {
             add_children(up, processors[i], settings.application_id);
-            up->run_dir = run_dir ? run_dir : arena_format(&up->arena, "%s/run", settings.state_dir);
+            up->run_dir =
+                run_dir ? run_dir : arena_format(&up->arena, "%s/run", settings.state_dir);
         }
         settings_release(&settings);
         if (outcome != OK) {
@@ -147,7 +159,8 @@ static enum outcome make_directories(const char *path, struct error *error)
     for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         if (mkdir(partial, 0777) != 0 && errno != EEXIST) {
-            return fail_exit(error, EXIT_IO, "%s: %s; choose another state.dir or --run-dir", partial, strerror(errno));
+            return fail_exit(error, EXIT_IO, "%s: %s; choose another state.dir or --run-dir",
+                             partial, strerror(errno));
         }
         *slash = '/';
     }
@@ -167,7 +180,8 @@ static enum outcome take_lock(struct up *up, struct error *error)
         return fail_exit(error, EXIT_IO, "%s: %s", path, strerror(errno));
     }
     if (flock(up->lock, LOCK_EX | LOCK_NB) != 0) {
-        return fail_exit(error, EXIT_TRY_AGAIN, "%s is locked: another `weir up` runs here; stop it, or give --run-dir",
+        return fail_exit(error, EXIT_TRY_AGAIN,
+                         "%s is locked: another `weir up` runs here; stop it, or give --run-dir",
                          path);
     }
     return OK;
@@ -208,9 +222,12 @@ const struct command up_command = {
     .name = "up",
     .summary = "run all processors of a configuration, and start them again when they end",
     .usage = "weir up [-c DIR] [--per-partition | --instances N]",
-    .text = "Starts every processor that has a PROCESSOR.conf in the configuration directory, puts the name of the process\n"
-            "in front of each line it logs, and starts again what ends: after 100 ms, then twice as long each time, 10 s at\n"
-            "most. SIGTERM or Ctrl-C stops all of them cleanly. <state.dir>/run/status.json says which processes there are.",
+    .text = "Starts every processor that has a PROCESSOR.conf in the configuration directory, puts "
+            "the name of the process\n"
+            "in front of each line it logs, and starts again what ends: after 100 ms, then twice "
+            "as long each time, 10 s at\n"
+            "most. SIGTERM or Ctrl-C stops all of them cleanly. <state.dir>/run/status.json says "
+            "which processes there are.",
     .example = "  weir up --per-partition\n"
                "  inventory.p0 | 2026-11-21T16:50:00.123Z info inventory.p0 started ...",
     .options = options,

@@ -65,6 +65,9 @@ void error_prefix(struct error *error, const char *format, ...)
         }                                                                             \
     } while (0)
 
+/* What can only be reached through a bug: says so and ends like a failed CHECK. */
+#define BUG(text) check_failed(__FILE__, __LINE__, text)
+
 _Noreturn void check_failed(const char *file, int line, const char *condition);
 _Noreturn void check_equal_failed(const char *file, int line, const char *condition, long long a,
                                   long long b);

@@ -29,6 +29,11 @@ static enum outcome new_topic(const struct topic_settings *topic, rd_kafka_NewTo
     return OK;
 }
 
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_MS * 1000000}, NULL);
+}
+
 /* A new topic is known to the controller first and to the brokers a moment later. */
 static enum outcome settle(struct admin *admin, const struct topic_settings *topics, size_t count,
                            struct error *error)
@@ -47,7 +52,7 @@ static enum outcome settle(struct admin *admin, const struct topic_settings *top
             all = all && seen[i].partitions >= topics[i].partitions;
         }
         if (!all) {
-            nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_MS * 1000000}, NULL);
+            nap();
         }
     }
     free(seen);
@@ -112,7 +117,8 @@ enum outcome admin_add_partitions(struct admin *admin, const char *topic, int32_
         outcome = admin_check_results("adding partitions to", results, count, error);
         rd_kafka_event_destroy(answer);
     }
-    return outcome;
+    const struct topic_settings wanted = {.name = topic, .partitions = partitions};
+    return outcome == OK ? settle(admin, &wanted, 1, error) : outcome;
 }
 
 static void set_ours(const struct topic_settings *topic, rd_kafka_ConfigResource_t *resource)
@@ -168,6 +174,38 @@ static enum outcome copy_overrides(struct admin *admin, const char *topic,
     return outcome;
 }
 
+static bool same_settings(const struct topic_settings *a, const struct topic_settings *b)
+{
+    char values_a[ADMIN_SETTINGS][ADMIN_VALUE_BYTES], values_b[ADMIN_SETTINGS][ADMIN_VALUE_BYTES];
+    admin_write_values(a, values_a);
+    admin_write_values(b, values_b);
+    for (int i = 0; i < ADMIN_SETTINGS; i++) {
+        if (strcmp(values_a[i], values_b[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The brokers show a change a moment after the controller has taken it. Whoever reads the overrides
+ * to write them back before that would undo it: so a change is over when it shows. */
+static enum outcome settle_settings(struct admin *admin, const struct topic_settings *topic,
+                                    struct error *error)
+{
+    int64_t deadline_us = monotonic_us() + (int64_t)SETTLE_MS * 1000;
+    while (monotonic_us() < deadline_us) {
+        struct topic_settings seen = {.name = topic->name};
+        enum outcome outcome = admin_describe(admin, &seen, 1, error);
+        if (outcome != OK || same_settings(&seen, topic)) {
+            return outcome;
+        }
+        nap();
+    }
+    return fail(error, RETRY,
+                "the brokers do not show the settings of %s %d ms after they were changed",
+                topic->name, SETTLE_MS);
+}
+
 enum outcome admin_alter(struct admin *admin, const struct topic_settings *topic,
                          struct error *error)
 {
@@ -197,7 +235,7 @@ enum outcome admin_alter(struct admin *admin, const struct topic_settings *topic
         }
     }
     rd_kafka_event_destroy(answer);
-    return outcome;
+    return outcome == OK ? settle_settings(admin, topic, error) : outcome;
 }
 
 enum outcome admin_delete_topics(struct admin *admin, const char *const *names, size_t count,

@@ -40,6 +40,9 @@ static const struct {
     {FETCHING | ASKING, false, "allow.auto.create.topics", "false"},
     {COMMITTED, false, "isolation.level", "read_committed"},
     {HANDLE_HIGH, false, "isolation.level", "read_uncommitted"},
+    /* Never joined. Without a group of the handle's own, asking for another group's offsets crashes
+     * when its coordinator is just moving (librdkafka issue 5040). */
+    {HANDLE_HIGH, false, "group.id", "weir-asks"},
     {FETCHING, false, "auto.offset.reset",
      "error"}, /* weir gives every offset; a missing one is never guessed */
     /* An end-of-partition event is the only sign of a fetch that was answered with nothing: see
@@ -154,7 +157,7 @@ enum outcome handle_open(rd_kafka_t **handle, const struct handle_plan *plan, rd
         }
         return fail_exit(
             error, EXIT_CONFIG,
-            "librdkafka refuses its settings: %s; look at kafka.bootstrap_servers and every "
+            "librdkafka refuses its settings: %s; look at bootstrap.servers and every "
             "librdkafka.* setting",
             reason);
     }
@@ -162,7 +165,7 @@ enum outcome handle_open(rd_kafka_t **handle, const struct handle_plan *plan, rd
     return OK;
 }
 
-/* ---- waking a fetcher of 2.0.2 ---- */
+/* ---- waking a fetcher ---- */
 
 /* Copies the setting's value into `value`; false when it has none. */
 static bool setting_of(rd_kafka_t *handle, const char *name, char *value, size_t room)
@@ -175,7 +178,7 @@ static bool setting_of(rd_kafka_t *handle, const char *name, char *value, size_t
  * nothing else is the one that sets the SASL credentials: they are set to what they are (or to
  * nothing, when no SASL is used). With Kerberos or OAuth it is left alone, and a full queue costs
  * its pause. */
-static void wake_fetcher(rd_kafka_t *handle)
+void handle_wake(rd_kafka_t *handle)
 {
     char protocol[32] = "", user[256] = "", password[256] = "";
     if (!setting_of(handle, "security.protocol", protocol, sizeof protocol)) {
@@ -203,6 +206,6 @@ void handle_taken(rd_kafka_t *handle, struct fetch_pace *pace, size_t records, s
     }
     *pace = (struct fetch_pace){0};
     if (rd_kafka_version() < FETCH_QUEUE_BACKOFF_VERSION) {
-        wake_fetcher(handle);
+        handle_wake(handle);
     }
 }

@@ -76,9 +76,8 @@ static rd_kafka_resp_err_t seek(struct client *client, const struct input *input
 }
 
 /* Resumes if it was paused (resuming what is not paused can jump back on 2.0.2, issue 4636), then
- * seeks, which makes librdkafka discard what it fetched before. In this order, because a seek wakes
- * the fetcher of 2.0.2 and a resume does not: the other way round the first record comes a second
- * later. */
+ * seeks, which makes librdkafka discard what it fetched before. Neither wakes the fetcher in every
+ * version, hence the last line: without it the first record may come a second later. */
 enum outcome client_start(struct port *port, const char *topic, int32_t partition, int64_t offset,
                           struct error *error)
 {
@@ -104,6 +103,7 @@ enum outcome client_start(struct port *port, const char *topic, int32_t partitio
     input->answered = false;
     input->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
     input->expected = offset;
+    handle_wake(client->consumer);
     return OK;
 }
 

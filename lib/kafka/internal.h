@@ -51,6 +51,10 @@ MUST_CHECK enum outcome handle_open(rd_kafka_t **handle, const struct handle_pla
  */
 enum { QUEUE_RECORDS = 20 * 1000, QUEUE_BYTES = 16 * 1024 * 1024 };
 
+/* Makes the handle's broker threads look again at what there is to fetch: else they may sleep for
+ * up to a second after a partition was started or its full queue was emptied. */
+void handle_wake(rd_kafka_t *handle);
+
 /* Counts what was taken from one partition's queue, so that its fetcher is woken in time: see
  * handle_taken(). */
 struct fetch_pace {

@@ -55,8 +55,8 @@ enum outcome membership_take(const struct client *client,
     }
     char reason[200];
     if (rd_kafka_fatal_error(client->consumer, reason, sizeof reason)) {
-        return fail_exit(error, EXIT_TRY_AGAIN, "instance %s of group %s cannot go on: %s",
-                         client->instance_id, client->application_id, reason);
+        return fail(error, RETRY, "instance %s of group %s cannot go on: %s", client->instance_id,
+                    client->application_id, reason);
     }
     rd_kafka_consumer_group_metadata_t *taken = rd_kafka_consumer_group_metadata(client->consumer);
     if (!taken || client->input_count == 0 || !is_current(taken) ||

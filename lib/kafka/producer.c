@@ -97,6 +97,7 @@ static void *report_tag(struct producer *producer, struct port_delivery *deliver
     return (void *)(uintptr_t)(producer->transaction << SLOT_BITS | producer->delivery_count);
 }
 
+/* Not rd_kafka_message_errstr(): for a produced record it returns the payload, without an end. */
 static void note_failed_delivery(struct producer *producer, const rd_kafka_message_t *message)
 {
     if (producer->delivery_failed || message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
@@ -106,8 +107,7 @@ static void note_failed_delivery(struct producer *producer, const rd_kafka_messa
     producer->delivery_failed = true;
     snprintf(producer->delivery_reason, sizeof producer->delivery_reason,
              "a record of %zu bytes for %s partition %" PRId32 " was refused: %s", message->len,
-             rd_kafka_topic_name(message->rkt), message->partition,
-             rd_kafka_message_errstr(message));
+             rd_kafka_topic_name(message->rkt), message->partition, rd_kafka_err2str(message->err));
     log_event(LOG_WARN, "delivery_failed", "transactional_id=%s text=\"%s\"",
               producer->transactional_id, producer->delivery_reason);
 }

@@ -148,9 +148,15 @@ enum outcome reader_read(struct reader *reader, int timeout_ms, struct port_reco
         reader->batch_room = max;
     }
     rd_kafka_poll(reader->handle, 0);
-    size_t got = reader->failed ? 0 : take(reader, timeout_ms, max);
-    *count = sort_out(reader, got, records);
-    advance(reader);
+    int64_t before = reader->position, deadline_us = monotonic_us() + (int64_t)timeout_ms * 1000,
+            left_us;
+    do { /* an end-of-partition event where we stand already is no reason to return */
+        left_us = deadline_us - monotonic_us();
+        size_t got =
+            reader->failed ? 0 : take(reader, left_us > 0 ? (int)((left_us + 999) / 1000) : 0, max);
+        *count = sort_out(reader, got, records);
+        advance(reader);
+    } while (*count == 0 && reader->position == before && !reader->failed && left_us > 0);
     *position = reader->position;
     if (reader->failed && *count == 0) {
         rd_kafka_resp_err_t code = reader->failed;

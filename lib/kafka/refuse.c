@@ -11,8 +11,8 @@
 static const struct {
     const char *name, *allowed, *why;
 } refused[] = {
-    {"bootstrap.servers", NULL, "give it as kafka.bootstrap_servers"},
-    {"metadata.broker.list", NULL, "give it as kafka.bootstrap_servers"},
+    {"bootstrap.servers", NULL, "set bootstrap.servers"},
+    {"metadata.broker.list", NULL, "set bootstrap.servers"},
     {"group.id", NULL, "the group is the application's id: set application.id"},
     {"group.instance.id", NULL, "give it with --instance"},
     {"group.protocol", "classic",
@@ -22,10 +22,10 @@ static const struct {
      "weir needs the classic protocol with the range assignor; leave it out"},
     {"partition.assignment.strategy", "range",
      "partitions of one number must stay together, which only range does; leave it out"},
-    {"session.timeout.ms", NULL, "give it as group.session_timeout_ms"},
+    {"session.timeout.ms", NULL, "set session.timeout_ms"},
     {"transactional.id", NULL,
      "each task has its own, made of application.id and the partition; leave it out"},
-    {"transaction.timeout.ms", NULL, "give it as commit.transaction_timeout_ms"},
+    {"transaction.timeout.ms", NULL, "set transaction.timeout_ms"},
 
     {"enable.auto.commit", "false", "offsets are committed inside transactions only; leave it out"},
     {"auto.commit.enable", "false", "offsets are committed inside transactions only; leave it out"},
@@ -59,8 +59,8 @@ static const struct {
     {"max.in.flight", NULL, "the order of records depends on it; leave it out"},
     {"max.in.flight.requests.per.connection", NULL,
      "the order of records depends on it; leave it out"},
-    {"message.timeout.ms", NULL, "it follows commit.transaction_timeout_ms; leave it out"},
-    {"delivery.timeout.ms", NULL, "it follows commit.transaction_timeout_ms; leave it out"},
+    {"message.timeout.ms", NULL, "it follows transaction.timeout_ms; leave it out"},
+    {"delivery.timeout.ms", NULL, "it follows transaction.timeout_ms; leave it out"},
     {"partitioner", "murmur2|murmur2_random",
      "keys must go where the Java client puts them; leave it out"},
     {"queuing.strategy", "fifo", "the order of records depends on it; leave it out"},

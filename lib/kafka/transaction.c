@@ -13,11 +13,13 @@
 
 enum { FENCE_SLICE_MS = 5, FENCE_REOPEN_BELOW_MS = 200 };
 
-static bool says_moved(rd_kafka_resp_err_t code)
+/* A replaced static member is told so here first; poll() then ends the process. */
+static bool says_moved(rd_kafka_resp_err_t code, bool member)
 {
     return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
            code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
+           (member && code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
 }
 
 static bool says_fenced(rd_kafka_resp_err_t code)
@@ -58,7 +60,7 @@ enum txn_result txn_outcome(struct producer *producer, const char *what, rd_kafk
     if (says_refused(code)) {
         error->exit_code = EXIT_CONFIG;
     }
-    if (says_moved(code)) {
+    if (says_moved(code, producer->client->instance_id != NULL)) {
         return TXN_MOVED;
     }
     if (says_fenced(code)) {
@@ -104,9 +106,8 @@ enum txn_result producer_init(struct producer *producer, int timeout_ms, struct 
 enum txn_result producer_begin(struct producer *producer, struct error *error)
 {
     rd_kafka_consumer_group_metadata_t *group;
-    enum outcome outcome = membership_take(producer->client, &group, error);
-    if (outcome != OK) {
-        return outcome == FATAL ? TXN_FENCED : TXN_MOVED;
+    if (membership_take(producer->client, &group, error) != OK) {
+        return TXN_MOVED;
     }
     if (producer->group) {
         rd_kafka_consumer_group_metadata_destroy(producer->group);

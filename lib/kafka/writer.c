@@ -27,7 +27,7 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
         (void)fail_exit(&writer->first_failure, EXIT_UNAVAILABLE,
                         "a record of %zu bytes for %s partition %" PRId32 " was not taken: %s",
                         message->len, rd_kafka_topic_name(message->rkt), message->partition,
-                        rd_kafka_message_errstr(message));
+                        rd_kafka_err2str(message->err));
     }
 }
 

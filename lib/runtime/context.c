@@ -170,8 +170,7 @@ int64_t weir_setting(const struct weir_context *ctx, const struct weir_setting *
             return ctx->settings[i];
         }
     }
-    CHECK(!"a setting that the processor's table does not list");
-    return 0;
+    BUG("a setting that the processor's table does not list");
 }
 
 void weir_reject(struct weir_context *ctx, const char *cause, const char *format, ...)

@@ -276,8 +276,7 @@ int64_t settings_value(const struct settings *settings, const struct weir_proces
             return settings->values[i];
         }
     }
-    CHECK(!"a setting that the processor's table does not list");
-    return 0;
+    BUG("a setting that the processor's table does not list");
 }
 
 static bool is_secret(const char *key)

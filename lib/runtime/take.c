@@ -12,6 +12,7 @@
 #include "runtime/task_internal.h"
 
 enum {
+    FIRST_CAPACITY = 64,
     UNBLOCK_FIRST_MS = 500,
     UNBLOCK_MAX_MS = 10 * 1000,
 };
@@ -25,8 +26,7 @@ static size_t key_offset_of(const struct weir_record *record, const char *key)
             return record->fields[i].offset;
         }
     }
-    CHECK(!"the schema compiler lets no record pass without its topic's key");
-    return 0;
+    BUG("the schema compiler lets no record pass without its topic's key");
 }
 
 void input_prepare(struct input *input, const struct weir_topic *topic, const void *handlers)
@@ -59,40 +59,51 @@ void inputs_release(struct task *task)
     task->order_count = 0;
 }
 
+/* One round of fetching into the room behind what is there. *more: the room was filled, so there may be more. */
+static enum outcome fetch_input(struct task *task, struct input *input, bool *more,
+                                struct error *error)
+{
+    size_t cap = task->options.take_max_records;
+    if (input->count == input->capacity) {
+        size_t capacity = input->capacity > 0 ? input->capacity * 2 : FIRST_CAPACITY;
+        input->capacity = capacity < cap ? capacity : cap;
+        input->records = xrealloc(input->records, input->capacity * sizeof *input->records);
+    }
+    size_t fetched = 0, room = input->capacity - input->count;
+    struct port_record *at = input->records + input->count;
+    enum outcome outcome = task->calls->fetch(
+        task->port, input->topic->name, task->options.partition, at, room, &fetched, error);
+    *more = outcome == OK && fetched == room;
+    if (outcome != OK) {
+        return outcome;
+    }
+    /* A fetch may start before the position asked for (whole batches); what is committed is not
+     * handled again. */
+    int64_t expected =
+        input->count > 0 ? input->records[input->count - 1].offset + 1 : input->next_offset;
+    size_t old = 0;
+    while (old < fetched && at[old].offset < expected) {
+        old++;
+    }
+    if (old > 0) {
+        task->calls->release(task->port, at, old);
+        memmove(at, at + old, (fetched - old) * sizeof *at);
+    }
+    input->count += fetched - old;
+    return OK;
+}
+
 enum outcome take_fetch(struct task *task, struct error *error)
 {
     for (size_t i = 0; i < task->input_count; i++) {
         struct input *input = &task->inputs[i];
-        size_t cap = task->options.take_max_records;
-        if (input->count >= cap) {
-            continue;
+        bool more = true;
+        while (more && input->count < task->options.take_max_records) {
+            enum outcome outcome = fetch_input(task, input, &more, error);
+            if (outcome != OK) {
+                return outcome;
+            }
         }
-        if (input->capacity < cap && input->capacity - input->count < 1024) {
-            size_t capacity = input->capacity > 0 ? input->capacity * 2 : 1024;
-            input->capacity = capacity < cap ? capacity : cap;
-            input->records = xrealloc(input->records, input->capacity * sizeof *input->records);
-        }
-        size_t fetched = 0;
-        struct port_record *at = input->records + input->count;
-        enum outcome outcome =
-            task->calls->fetch(task->port, input->topic->name, task->options.partition, at,
-                               input->capacity - input->count, &fetched, error);
-        if (outcome != OK) {
-            return outcome;
-        }
-        /* A fetch may start before the position asked for (whole batches); what is committed is not
-         * handled again. */
-        int64_t expected =
-            input->count > 0 ? input->records[input->count - 1].offset + 1 : input->next_offset;
-        size_t old = 0;
-        while (old < fetched && at[old].offset < expected) {
-            old++;
-        }
-        if (old > 0) {
-            task->calls->release(task->port, at, old);
-            memmove(at, at + old, (fetched - old) * sizeof *at);
-        }
-        input->count += fetched - old;
     }
     return OK;
 }

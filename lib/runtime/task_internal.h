@@ -6,11 +6,8 @@
 #define WEIR_RUNTIME_TASK_INTERNAL_H
 
 #include "runtime/context.h"
+#include "runtime/metadata.h"
 #include "runtime/task.h"
-
-/* The name under which a checkpoint stands in the changelog; row keys begin with a store's name and
- * a NUL. */
-#define CHECKPOINT_KEY "checkpoint"
 
 enum { INPUT_BRANCHES_MAX = 64 };
 
@@ -116,10 +113,6 @@ enum outcome protocol_take(struct task *task, struct error *error);
 
 /* ASK: asks for the group's offsets and decides what to do: run, restore, adopt, or stop. */
 enum outcome truth_ask(struct task *task, struct error *error);
-
-/* The metadata of committed offsets: "weir1 <commit number> <incarnation>". */
-void metadata_write(int64_t number, const char *incarnation, char *metadata);
-bool metadata_read(const char *metadata, int64_t *number, char *incarnation);
 
 /* Asks for the stable offsets of all inputs, and sets committed, group_number and
  * group_incarnation. */

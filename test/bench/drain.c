@@ -85,7 +85,8 @@ static void preload(long count, size_t skus, bool one, const char *bootstrap)
         struct stock_command restock = {.payload_branch = STOCK_COMMAND_RESTOCK,
                                         .payload.restock = {.sku = sku,
                                                             .receipt_id = receipt,
-                                                            .qty = UNITS}};
+                                                            .qty = UNITS,
+                                                            .location_id = "MAIN"}};
         send(writer, sku, &restock);
     }
     uint64_t state = 42;
@@ -174,8 +175,11 @@ static void watch(const char *pid, const char *broker_pid, const char *bootstrap
     }
     struct port_log *logs;
     int32_t partitions;
-    if (admin_logs(admin, "stock.commands", &logs, &partitions, &error) != OK) {
-        die(&error);
+    for (int tries = 0; admin_logs(admin, "stock.commands", &logs, &partitions, &error) != OK; tries++) {
+        if (tries == 50) {
+            die(&error);
+        }
+        usleep(100000); /* topics just made have no leader yet */
     }
     int64_t end = 0;
     for (int32_t p = 0; p < partitions; p++) {

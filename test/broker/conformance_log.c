@@ -16,8 +16,10 @@ static void a_reader_sees_what_was_committed_and_not_what_was_aborted(void **sta
     case_transact(world, port, task, "one", 1);
     expect_result(port->calls->begin(task, &case_error), TXN_DONE);
     expect_result(case_send(port, task, world->output, "undone"), TXN_DONE);
+    world->sleep(world, 300); /* a client sends in the background: else it drops the record */
     expect_result(port->calls->abort(task, world->patience_ms, &case_error), TXN_DONE);
     case_transact(world, port, task, "two", 2);
+    world->sleep(world, 200); /* markers are written after the answer */
     struct port_log log;
     expect_outcome(port->calls->log(port, world->output, 0, 5000, &log, &case_error), OK);
     assert_int_equal(log.high, 6); /* three records, three markers */
@@ -42,6 +44,7 @@ static void an_open_transaction_holds_back_what_stands_behind_it(void **state)
     assert_int_equal(log.high, 3);
     expect_values(port, world->output, 0, "before");
     expect_result(case_commit(world, port, task), TXN_DONE);
+    world->sleep(world, 200); /* markers are written after the answer */
     assert_int_equal(expect_values(port, world->output, 0, "before inside behind"), 4);
     port->calls->producer_close(task);
 }
@@ -58,6 +61,7 @@ static void the_position_counts_control_and_aborted_records(void **state)
     expect_result(case_commit(world, port, task), TXN_DONE);
     expect_result(port->calls->begin(task, &case_error), TXN_DONE);
     expect_result(case_send(port, task, world->input, "undone"), TXN_DONE);
+    world->sleep(world, 300); /* a client sends in the background: else it drops the record */
     expect_result(port->calls->abort(task, world->patience_ms, &case_error), TXN_DONE);
     int64_t position = -1, high = -1;
     assert_false(port->calls->progress(port, world->input, 0, &position, &high));

@@ -241,8 +241,11 @@ static void g_a_second_process_with_the_same_instance_id_fences_the_first(void *
     struct port *new = world->open(world, "a", 0, &seen_new);
     case_settle(world, &new, 1);
     assert_int_equal(seen_new.count, 2);
-    expect_result(old->calls->begin(task, &case_error), TXN_DONE);
-    expect_result(case_send_offset(world, old, task, 1, "undone"), TXN_MOVED);
+    enum txn_result result = old->calls->begin(task, &case_error);
+    if (result == TXN_DONE) { /* a client's heartbeat may have told it before */
+        result = case_send_offset(world, old, task, 1, "undone");
+    }
+    expect_result(result, TXN_MOVED);
     enum outcome outcome = OK;
     for (int waited_ms = 0; outcome == OK && waited_ms <= world->patience_ms; waited_ms += 10) {
         outcome = old->calls->poll(old, 10, &case_error);

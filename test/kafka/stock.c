@@ -124,7 +124,7 @@ static void follow_up(struct story *story, int order, enum stock_command_branch 
     case STOCK_COMMAND_ADJUST:
         command.payload_branch = STOCK_COMMAND_RELEASE;
         command.payload.release = (struct release){
-            reservation, id, 1, key, ORDER_REASON_CUSTOMER_REQUEST, false, 0};
+            reservation, id, 1, key, ORDER_REASON_CUSTOMER, false, 0};
         break;
     }
     add_command(story, key, &command);
@@ -583,6 +583,33 @@ void stock_expect_settled(struct system *system, const struct stock_marks *marks
     }
 }
 
+char *stock_undisturbed(struct system *system, int partitions)
+{
+    static const char *const hosts[SYSTEM_PARTITIONS] = {"calm", "calm", "calm", "calm"};
+    const char *used[SYSTEM_PARTITIONS] = {NULL};
+    char own_id[sizeof system->application_id];
+    struct stock_marks marks;
+    struct process *processes[SYSTEM_PARTITIONS];
+    memcpy(own_id, system->application_id, sizeof own_id);
+    snprintf(system->application_id, sizeof system->application_id, "%.60s-calm", own_id);
+    system_create_topics(system, &inventory_processor);
+    stock_mark(system, &marks);
+    for (int p = 0; p < partitions; p++) {
+        used[p] = hosts[p];
+        processes[p] = system_run(
+            system, &(struct run){.partition = p,
+                                  .host = hosts[p],
+                                  .application_id = system->application_id});
+    }
+    for (int p = 0; p < partitions; p++) {
+        stock_expect_settled(system, &marks, p, 20000);
+        process_stop(system, processes[p]);
+    }
+    char *picture = stock_picture(system, &marks, STOCK_LOOSE, used);
+    memcpy(system->application_id, own_id, sizeof own_id);
+    return picture;
+}
+
 /* ---- group and file ---- */
 
 int64_t stock_commit_number(struct system *system, int partition)
@@ -590,8 +617,13 @@ int64_t stock_commit_number(struct system *system, int partition)
     struct error error;
     struct port_offset offset;
     const char *topic = stock_commands_topic.name;
-    if (admin_committed(system->admin, system->application_id, &topic, 1, partition, &offset,
-                        &error) != OK) {
+    enum outcome outcome = RETRY;
+    for (int64_t end = system_now_ms() + 10000; outcome == RETRY && system_now_ms() < end;) {
+        outcome = admin_committed(system->admin, system->application_id, &topic, 1, partition,
+                                  &offset, &error);
+        system_sleep(outcome == RETRY ? 20 : 0);
+    }
+    if (outcome != OK) {
         system_fail(system, "%s", error.text);
     }
     int64_t number = 0;

@@ -37,6 +37,10 @@ char *stock_picture(struct system *system, const struct stock_marks *marks, enum
                     const char *const hosts[SYSTEM_PARTITIONS]);
 void stock_expect_same(struct system *system, const char *expected, const char *found);
 
+/* The loose picture of a run over the same input that nothing disturbs: one process for each of the
+ * first `partitions` partitions, under another application id. */
+char *stock_undisturbed(struct system *system, int partitions);
+
 /* The rows of one state file. */
 char *stock_rows(struct system *system, const char *host, int partition);
 

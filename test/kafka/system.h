@@ -1,6 +1,6 @@
 /* system.h - the system tests' world: a Kafka of their own, and `weir` in processes of its own.
  *
- * The broker lives in the build directory (kafka-system) on the ports from WEIR_SYSTEM_PORT (19592)
+ * The broker lives in the build directory (kafka-system) on the ports from WEIR_SYSTEM_PORT (19892)
  * on; the first test program that needs it starts it, and the one that started it stops it. Every
  * case has an application id of its own, hence a group, changelogs and state files of its own. The
  * shop's topics are shared: a case reads outputs from where they ended when it began, and cuts off

@@ -77,7 +77,7 @@ static void nobody_is_killed(void **state)
     stock_mark(system, &marks);
     expected = live_to_the_end(system, &marks, NULL);
     assert_non_null(strstr(expected, "\"Expired\""));
-    assert_non_null(strstr(expected, "\"Backordered\""));
+    assert_non_null(strstr(expected, "\"Refused\""));
     assert_non_null(strstr(expected, "dead "));
     assert_true(stock_commit_number(system, 0) >= (int64_t)stock_story_size() / 3);
 }

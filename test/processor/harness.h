@@ -14,6 +14,10 @@ struct harness;
 
 /* A new world in which nothing has happened yet. */
 struct harness *harness_open(const struct weir_processor *processor);
+
+/* Another processor in the same world: it reads what the other writes. Close it before the first.
+ */
+struct harness *harness_open_beside(struct harness *first, const struct weir_processor *processor);
 void harness_close(struct harness *harness);
 
 /* Before the first record: another value than the default. */
@@ -42,8 +46,8 @@ void harness_restart(struct harness *harness);
  * envelope lives as long as the harness. */
 const void *harness_expect(struct harness *harness, const struct weir_topic *topic,
                            const char *key);
-/* Whether there is one. */
-bool harness_has_more(struct harness *harness, const struct weir_topic *topic);
+/* The same for any key; NULL: there is none. */
+const void *harness_next(struct harness *harness, const struct weir_topic *topic);
 
 /* No output topic has a record that was not asked for (views apart), no dead letter either. */
 void harness_expect_nothing_more(struct harness *harness);

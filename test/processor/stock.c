@@ -103,6 +103,11 @@ void restock(struct harness *harness, const char *receipt_id, int32_t qty)
     send_restock(harness, &(struct restock){"A", receipt_id, qty, "MAIN"});
 }
 
+void restock_at(struct harness *harness, const char *location_id, int32_t qty)
+{
+    send_restock(harness, &(struct restock){"A", location_id, qty, location_id});
+}
+
 void adjust(struct harness *harness, const char *adjust_id, int32_t delta)
 {
     send_adjust(harness, &(struct adjust){.sku = "A",
@@ -207,6 +212,14 @@ const struct reserved *expect_reply(struct harness *harness, enum stock_reply_br
     assert_string_equal(stock_command_kind_name(fields->command), stock_command_kind_name(answers));
     assert_string_equal(stock_reason_name(fields->reason), stock_reason_name(reason));
     return fields;
+}
+
+void expect_allocation(const struct reserved *reply, size_t index, const char *location_id,
+                       int32_t qty)
+{
+    assert_true(index < reply->allocations.count);
+    assert_string_equal(reply->allocations.items[index].location_id, location_id);
+    assert_int_equal(reply->allocations.items[index].qty, qty);
 }
 
 const struct stock_movement *expect_movement(struct harness *harness, enum movement_kind kind,

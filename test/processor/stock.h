@@ -11,6 +11,11 @@
 #define TEN_MINUTES INT64_C(600000)
 #define EIGHT_DAYS  INT64_C(691200000)
 
+/* Some STOCK_REPLY, STOCK_COMMAND_KIND and STOCK_REASON, shorter. */
+#define SAYS(branch) STOCK_REPLY_##branch
+#define TO(command)  STOCK_COMMAND_KIND_##command
+#define WHY(reason)  STOCK_REASON_##reason
+
 /* ---- commands ---- */
 
 struct reserve a_reserve(const char *id, int32_t qty);
@@ -24,6 +29,7 @@ void extend(struct harness *harness, const char *id, int64_t ttl_ms);
 void commit(struct harness *harness, const char *id);
 void release(struct harness *harness, const char *id);
 void restock(struct harness *harness, const char *receipt_id, int32_t qty);
+void restock_at(struct harness *harness, const char *location_id, int32_t qty);
 void adjust(struct harness *harness, const char *adjust_id, int32_t delta);
 
 /* ---- where a test begins; outputs on the way are skipped ---- */
@@ -44,6 +50,10 @@ void given_reservation(struct harness *harness, enum reservation_state state);
 const struct reserved *expect_reply(struct harness *harness, enum stock_reply_branch what,
                                     const char *id, enum stock_command_kind answers,
                                     enum stock_reason reason);
+
+/* That the reply's stock number `index` is so much at this location. */
+void expect_allocation(const struct reserved *reply, size_t index, const char *location_id,
+                       int32_t qty);
 
 /* The next movement of SKU A; its number follows the last one's. */
 const struct stock_movement *expect_movement(struct harness *harness, enum movement_kind kind,

@@ -1,26 +1,11 @@
 /* test_order_confirming.c - an order from its commits to its end, good or bad: rows T23 to T45 of
  * section 10, and what is left of it afterwards.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
+#include "processor/fixture.h"
 #include "processor/saga.h"
-#include "processors.h"
 
-static int set_up(void **state)
-{
-    *state = harness_open(&order_processor);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    harness_close(*state);
-    return 0;
-}
+FIXTURE(order_processor);
 
 /* ---- T23, T25: commits ---- */
 
@@ -316,8 +301,6 @@ static void handles_an_order_of_fifteen_hundred_lines(void **state)
     assert_int_equal(view->lines.count, 1500);
     assert_int_equal(view->totals.accepted, 1500500);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

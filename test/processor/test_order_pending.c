@@ -1,26 +1,11 @@
 /* test_order_pending.c - an order from placing to the last answer of its reservations: rows T1 to
  * T13 of section 10.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
+#include "processor/fixture.h"
 #include "processor/saga.h"
-#include "processors.h"
 
-static int set_up(void **state)
-{
-    *state = harness_open(&order_processor);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    harness_close(*state);
-    return 0;
-}
+FIXTURE(order_processor);
 
 /* ---- T1 to T3: an order comes ---- */
 
@@ -370,8 +355,6 @@ static void finds_what_a_pending_order_does_not_wait_for_stale(void **state)
     expect_stale(harness, 7);
     expect_state(harness, "O1", IS(PENDING));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -1,5 +1,6 @@
 /* test_decode.c - codec/decode.c against bytes that mean harm: each is refused, at the byte, with
- * the reason. */
+ * the reason.
+ */
 #include "codec/binary.h"
 #include "codec_cases.h"
 

@@ -62,17 +62,18 @@ static enum outcome open_codec(struct audit *audit, struct error *error)
     return outcome;
 }
 
-enum outcome audit_open(struct audit **opened, const struct audit_options *options, struct error *error)
+enum outcome audit_open(struct audit **opened, const struct audit_options *options,
+                        struct error *error)
 {
     struct audit *audit = xcalloc(1, sizeof *audit);
     audit->options = *options;
     findings_init(&audit->findings, options->findings_kept, options->only);
     arena_init(&audit->arena);
     arena_init(&audit->kept);
-    table_init(&audit->skus, sizeof(struct sku));
-    table_init(&audit->deliveries, sizeof(struct delivery));
-    table_init(&audit->holds, sizeof(struct hold));
-    table_init(&audit->orders, sizeof(struct order));
+    catalog_init(&audit->skus, sizeof(struct sku));
+    catalog_init(&audit->deliveries, sizeof(struct delivery));
+    catalog_init(&audit->holds, sizeof(struct hold));
+    catalog_init(&audit->orders, sizeof(struct order));
     for (int i = 0; i < INVARIANTS; i++) {
         if (options->online && !invariant_is_online((enum invariant)i)) {
             audit_skip(audit, (enum invariant)i, "holds only at rest (--online)");
@@ -94,18 +95,18 @@ void audit_close(struct audit *audit)
     }
     causes_release(audit);
     for (size_t i = 0; i < audit->skus.count; i++) {
-        sku_release(table_at(&audit->skus, i));
+        sku_release(catalog_at(&audit->skus, i));
     }
     for (size_t i = 0; i < audit->deliveries.count; i++) {
-        free(((struct delivery *)table_at(&audit->deliveries, i))->location_id);
+        free(((struct delivery *)catalog_at(&audit->deliveries, i))->location_id);
     }
     for (size_t i = 0; i < audit->orders.count; i++) {
-        free(((struct order *)table_at(&audit->orders, i))->lines);
+        free(((struct order *)catalog_at(&audit->orders, i))->lines);
     }
-    table_release(&audit->skus);
-    table_release(&audit->deliveries);
-    table_release(&audit->holds);
-    table_release(&audit->orders);
+    catalog_release(&audit->skus);
+    catalog_release(&audit->deliveries);
+    catalog_release(&audit->holds);
+    catalog_release(&audit->orders);
     for (size_t i = 0; i < audit->partition_count; i++) {
         free(audit->partitions[i]->seen);
         free(audit->partitions[i]->ranges);
@@ -126,7 +127,8 @@ void audit_close(struct audit *audit)
 void audit_processor(struct audit *audit, const char *application_id)
 {
     CHECK(audit->history_count < WEIR_LIST_MAX);
-    audit->histories[audit->history_count++] = arena_format(&audit->kept, "%s.history", application_id);
+    audit->histories[audit->history_count++] =
+        arena_format(&audit->kept, "%s.history", application_id);
 }
 
 void audit_skip(struct audit *audit, enum invariant invariant, const char *because)
@@ -144,8 +146,9 @@ static void skip_what_needs(struct audit *audit, const struct partition *partiti
         return;
     }
     bool kept_for_ever = kind && kind->topic->retention_ms < 0;
-    const char *because = arena_format(&audit->kept, "%s/%" PRId32 " begins at offset %" PRId64 ", the rest is gone",
-                                       partition->topic, partition->number, partition->low);
+    const char *because =
+        arena_format(&audit->kept, "%s/%" PRId32 " begins at offset %" PRId64 ", the rest is gone",
+                     partition->topic, partition->number, partition->low);
     for (int i = 0; i < INVARIANTS; i++) {
         enum beginning needs = invariant_needs((enum invariant)i);
         if (needs == NEEDS_ALL || (needs == NEEDS_LEDGERS && kept_for_ever)) {
@@ -154,7 +157,8 @@ static void skip_what_needs(struct audit *audit, const struct partition *partiti
     }
 }
 
-void audit_partition(struct audit *audit, const char *topic, int32_t number, int64_t low, int64_t high)
+void audit_partition(struct audit *audit, const char *topic, int32_t number, int64_t low,
+                     int64_t high)
 {
     CHECK(low >= 0 && high >= low && !partition_find(audit, topic, number));
     struct partition *partition = xcalloc(1, sizeof *partition);
@@ -169,7 +173,8 @@ void audit_partition(struct audit *audit, const char *topic, int32_t number, int
         .highest_cause = -1,
         .seen = xcalloc((size_t)(high - low), 1),
     };
-    audit->partitions = xrealloc(audit->partitions, (audit->partition_count + 1) * sizeof *audit->partitions);
+    audit->partitions =
+        xrealloc(audit->partitions, (audit->partition_count + 1) * sizeof *audit->partitions);
     audit->partitions[audit->partition_count++] = partition;
     if (low > 0) {
         skip_what_needs(audit, partition);
@@ -178,7 +183,8 @@ void audit_partition(struct audit *audit, const char *topic, int32_t number, int
 
 /* ---- what the modules call ---- */
 
-void broken(struct audit *audit, enum invariant invariant, const struct place *at, const char *format, ...)
+void broken(struct audit *audit, enum invariant invariant, const struct place *at,
+            const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -225,7 +231,9 @@ struct place unpack(const struct audit *audit, packed_place packed)
 
 uint8_t *seen_at(const struct partition *partition, int64_t offset)
 {
-    return offset >= partition->low && offset < partition->high ? &partition->seen[offset - partition->low] : NULL;
+    return offset >= partition->low && offset < partition->high
+               ? &partition->seen[offset - partition->low]
+               : NULL;
 }
 
 bool is_dead(const struct audit *audit, const struct place *place)
@@ -235,10 +243,10 @@ bool is_dead(const struct audit *audit, const struct place *place)
     return seen && (*seen & SEEN_DEAD) != 0;
 }
 
-uint64_t line_hash(int32_t line_no, const char *sku, int32_t qty, int state)
+uint32_t line_hash(int32_t line_no, const char *sku, int32_t qty, int state)
 {
     int32_t numbers[3] = {line_no, qty, state};
-    return hash_bytes(hash_bytes(0, numbers, sizeof numbers), sku, strlen(sku));
+    return (uint32_t)hash_bytes(hash_bytes(0, numbers, sizeof numbers), sku, strlen(sku));
 }
 
 /* ---- records ---- */
@@ -253,7 +261,8 @@ static bool is_history(const struct audit *audit, const char *topic)
     return false;
 }
 
-static const struct port_header *header_named(const struct port_header *headers, size_t count, const char *name)
+static const struct port_header *header_named(const struct port_header *headers, size_t count,
+                                              const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(headers[i].name, name) == 0) {
@@ -263,28 +272,31 @@ static const struct port_header *header_named(const struct port_header *headers,
     return NULL;
 }
 
-static void read_cause(struct audit *audit, const struct partition *partition, const struct place *at,
-                       const struct port_header *headers, size_t count)
+static void read_cause(struct audit *audit, const struct partition *partition,
+                       const struct place *at, const struct port_header *headers, size_t count)
 {
     const struct port_header *header = header_named(headers, count, CAUSE_HEADER);
     enum writer writer = partition->kind->writer;
     /* A dead letter that was sent again keeps its old cause beside the new attempt. */
-    if (writer == WRITER_FOREIGN || header_named(headers, count, DEAD_ATTEMPT) || (writer == WRITER_MIXED && !header)) {
+    if (writer == WRITER_FOREIGN || header_named(headers, count, DEAD_ATTEMPT) ||
+        (writer == WRITER_MIXED && !header)) {
         return;
     }
     struct error error;
     struct cause cause;
     if (!header) {
         broken(audit, I22, at, "expected a %s header on every record, found none", CAUSE_HEADER);
-    } else if (codec_decode_datum(audit->codec, &cause_record, header->value, &audit->arena, &cause, &error) != DECODED) {
-        broken(audit, I22, at, "expected a cause in the %s header, found: %s", CAUSE_HEADER, error.text);
+    } else if (codec_decode_datum(audit->codec, &cause_record, header->value, &audit->arena, &cause,
+                                  &error) != DECODED) {
+        broken(audit, I22, at, "expected a cause in the %s header, found: %s", CAUSE_HEADER,
+               error.text);
     } else {
         causes_output(audit, partition, at, &cause);
     }
 }
 
-static void read_value(struct audit *audit, const struct partition *partition, const struct place *at,
-                       const struct port_record *record)
+static void read_value(struct audit *audit, const struct partition *partition,
+                       const struct place *at, const struct port_record *record)
 {
     const struct topic_kind *kind = partition->kind;
     if (!kind->read || (kind->writer == WRITER_VIEW && !record->value.data)) {
@@ -292,28 +304,34 @@ static void read_value(struct audit *audit, const struct partition *partition, c
     }
     struct error error;
     void *decoded = arena_alloc(&audit->arena, kind->topic->record->size);
-    if (codec_decode(audit->codec, kind->topic->record, record->value, &audit->arena, decoded, &error) == DECODED) {
+    if (codec_decode(audit->codec, kind->topic->record, record->value, &audit->arena, decoded,
+                     &error) == DECODED) {
         kind->read(audit, at, decoded);
     } else if (kind->writer >= WRITER_OURS) {
-        broken(audit, kind->guards, at, "expected a %s, found: %s", kind->topic->record->short_name, error.text);
+        broken(audit, kind->guards, at, "expected a %s, found: %s", kind->topic->record->short_name,
+               error.text);
     } else if (at->offset < partition->next && !is_dead(audit, at)) {
-        broken(audit, kind->guards, at, "expected a dead letter for a record that is no %s (%s), found none",
+        broken(audit, kind->guards, at,
+               "expected a dead letter for a record that is no %s (%s), found none",
                kind->topic->record->short_name, error.text);
     }
 }
 
-static void read_checkpoint(struct audit *audit, const struct place *at, const struct port_record *record)
+static void read_checkpoint(struct audit *audit, const struct place *at,
+                            const struct port_record *record)
 {
     struct error error;
     struct checkpoint checkpoint;
-    if (codec_decode(audit->codec, &checkpoint_record, record->value, &audit->arena, &checkpoint, &error) == DECODED) {
+    if (codec_decode(audit->codec, &checkpoint_record, record->value, &audit->arena, &checkpoint,
+                     &error) == DECODED) {
         flow_checkpoint(audit, at, &checkpoint);
     } else {
         broken(audit, I25, at, "expected a checkpoint, found: %s", error.text);
     }
 }
 
-static void read_dead_letter(struct audit *audit, const struct place *at, const struct port_header *headers, size_t count)
+static void read_dead_letter(struct audit *audit, const struct place *at,
+                             const struct port_header *headers, size_t count)
 {
     const struct port_header *source = header_named(headers, count, DEAD_SOURCE);
     flow_dead_letter(audit, at, source ? source->value : (struct weir_bytes){NULL, 0});

@@ -55,7 +55,8 @@ bool invariants_read(const char *text, uint32_t *only, const char **unknown)
         size_t length = strcspn(text, ",");
         int found = -1;
         for (int i = 0; i < INVARIANTS; i++) {
-            if (strlen(invariants[i].name) == length && strncmp(invariants[i].name, text, length) == 0) {
+            if (strlen(invariants[i].name) == length &&
+                strncmp(invariants[i].name, text, length) == 0) {
                 found = i;
             }
         }
@@ -91,11 +92,12 @@ static const char *place_text(struct findings *findings, const struct place *pla
     if (place->offset < 0) {
         return arena_format(&findings->arena, "%s/%" PRId32, place->topic, place->partition);
     }
-    return arena_format(&findings->arena, "%s/%" PRId32 "/%" PRId64, place->topic, place->partition, place->offset);
+    return arena_format(&findings->arena, "%s/%" PRId32 "/%" PRId64, place->topic, place->partition,
+                        place->offset);
 }
 
-void findings_add(struct findings *findings, enum invariant invariant, const struct place *place, const char *format,
-                  va_list args)
+void findings_add(struct findings *findings, enum invariant invariant, const struct place *place,
+                  const char *format, va_list args)
 {
     if ((findings->only & UINT32_C(1) << invariant) == 0 || findings->tallies[invariant].skipped) {
         return;
@@ -153,8 +155,8 @@ static void print_invariant(const struct findings *findings, enum invariant inva
         fprintf(out, "ok      %s %s\n", checked, unit);
         return;
     }
-    fprintf(out, "BROKEN  %s findings, %s %s checked\n", grouped(findings->tallies[invariant].broken, broken), checked,
-            unit);
+    fprintf(out, "BROKEN  %s findings, %s %s checked\n",
+            grouped(findings->tallies[invariant].broken, broken), checked, unit);
     for (size_t i = 0; i < findings->count; i++) {
         if (findings->list[i].invariant == invariant) {
             fprintf(out, "     %s: %s\n", findings->list[i].place, findings->list[i].text);
@@ -183,7 +185,8 @@ static void quoted(struct buffer *out, const char *name, const char *text)
 
 void findings_to_json(const struct findings *findings, struct buffer *out)
 {
-    buffer_format(out, "{\"clean\":%s,\"invariants\":[", findings_clean(findings) ? "true" : "false");
+    buffer_format(out, "{\"clean\":%s,\"invariants\":[",
+                  findings_clean(findings) ? "true" : "false");
     const char *separator = "";
     for (int i = 0; i < INVARIANTS; i++) {
         if ((findings->only & UINT32_C(1) << i) == 0) {
@@ -192,7 +195,10 @@ void findings_to_json(const struct findings *findings, struct buffer *out)
         const char *skipped = findings->tallies[i].skipped;
         buffer_format(out, "%s{\"id\":\"%s\"", separator, invariants[i].name);
         quoted(out, "title", invariants[i].title);
-        quoted(out, "status", skipped ? "skipped" : findings->tallies[i].broken > 0 ? "broken" : "ok");
+        quoted(out, "status",
+               skipped                           ? "skipped"
+               : findings->tallies[i].broken > 0 ? "broken"
+                                                 : "ok");
         if (skipped) {
             quoted(out, "because", skipped);
         }
@@ -204,7 +210,8 @@ void findings_to_json(const struct findings *findings, struct buffer *out)
     buffer_add_string(out, "],\"findings\":[");
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->list[i];
-        buffer_format(out, "%s{\"id\":\"%s\"", i > 0 ? "," : "", invariants[finding->invariant].name);
+        buffer_format(out, "%s{\"id\":\"%s\"", i > 0 ? "," : "",
+                      invariants[finding->invariant].name);
         quoted(out, "place", finding->place);
         quoted(out, "text", finding->text);
         buffer_add_byte(out, '}');

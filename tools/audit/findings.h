@@ -1,7 +1,8 @@
 /* findings.h - the invariants by name, what was checked of each, and what was found broken.
  *
- * The numbers are those of the domain's list. A finding says where (topic/partition/offset, or a state file), what was
- * expected and what was found. All are counted, the first few of each invariant are kept.
+ * The numbers are those of the domain's list. A finding says where (topic/partition/offset, or a
+ * state file), what was expected and what was found. All are counted, the first few of each
+ * invariant are kept.
  */
 #ifndef WEIR_AUDIT_FINDINGS_H
 #define WEIR_AUDIT_FINDINGS_H
@@ -37,7 +38,8 @@ enum invariant {
     INVARIANTS
 };
 
-/* Where a record stands; offset -1: a whole partition; partition -1: `topic` is a file or a name. */
+/* Where a record stands; offset -1: a whole partition; partition -1: `topic` is a file or a name.
+ */
 struct place {
     const char *topic;
     int32_t partition;
@@ -71,16 +73,16 @@ bool invariants_read(const char *text, uint32_t *only, const char **unknown);
 /* Holds at any moment, not only when everything has come to rest. */
 bool invariant_is_online(enum invariant invariant);
 
-/* Which topics it needs from their first record on. Inputs and replies are dropped after their retention; the ledger and the
- * events of orders are kept for ever. */
+/* Which topics it needs from their first record on. Inputs and replies are dropped after their
+ * retention; the ledger and the events of orders are kept for ever. */
 enum beginning { NEEDS_NOTHING, NEEDS_LEDGERS, NEEDS_ALL };
 enum beginning invariant_needs(enum invariant invariant);
 
 void findings_init(struct findings *findings, size_t keep, uint32_t only);
 void findings_release(struct findings *findings);
 
-void findings_add(struct findings *findings, enum invariant invariant, const struct place *place, const char *format,
-                  va_list args) __attribute__((format(printf, 4, 0)));
+void findings_add(struct findings *findings, enum invariant invariant, const struct place *place,
+                  const char *format, va_list args) __attribute__((format(printf, 4, 0)));
 
 bool findings_clean(const struct findings *findings);
 

@@ -1,14 +1,16 @@
 /* flow.c - checkpoints against what the topics hold: I23 and I25.
  *
- * Every commit says of each input which offsets it took and how many records of them it handled, found stale and
- * dead-lettered. Control records and aborted ones occupy offsets too, so records are counted, not offsets. A history gives
- * the commits in order; the compacted changelog has only the last.
- * A record that was handled may have no output (an order waits for more replies), but never where every record is answered:
- * raw orders, requests, stock commands. There whatever has neither output nor dead letter must be counted as stale; so an
- * input all of whose outputs are lost is found, too.
+ * Every commit says of each input which offsets it took and how many records of them it handled,
+ * found stale and dead-lettered. Control records and aborted ones occupy offsets too, so records
+ * are counted, not offsets. A history gives the commits in order; the compacted changelog has only
+ * the last. A record that was handled may have no output (an order waits for more replies), but
+ * never where every record is answered: raw orders, requests, stock commands. There whatever has
+ * neither output nor dead letter must be counted as stale; so an input all of whose outputs are
+ * lost is found, too.
  *
- * Limit: an input topic is read by one processor. Views on compacted topics are counted exactly as long as the broker
- * cannot have compacted them (younger than a segment's time, smaller than its size); after that, at most.
+ * Limit: an input topic is read by one processor. Views on compacted topics are counted exactly as
+ * long as the broker cannot have compacted them (younger than a segment's time, smaller than its
+ * size); after that, at most.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +19,9 @@
 
 #include "internal.h"
 
-/* Kafka's defaults for when a segment is closed; an open one is not compacted. topics.conf does not change them. */
-#define SEGMENT_MS (7 * 24 * 60 * 60 * INT64_C(1000))
+/* Kafka's defaults for when a segment is closed; an open one is not compacted. topics.conf does not
+ * change them. */
+#define SEGMENT_MS    (7 * 24 * 60 * 60 * INT64_C(1000))
 #define SEGMENT_BYTES (INT64_C(1) << 30)
 
 static struct flow *flow_get(struct audit *audit, const struct place *at)
@@ -49,22 +52,27 @@ static void take_range(struct audit *audit, const struct place *at, struct flow 
 {
     struct partition *input = partition_find(audit, range->topic, at->partition);
     if (!input) {
-        broken(audit, I25, at, "commit %" PRId64 " took from %s/%" PRId32 ", which is no input", checkpoint->commit_number,
-               range->topic, at->partition);
+        broken(audit, I25, at, "commit %" PRId64 " took from %s/%" PRId32 ", which is no input",
+               checkpoint->commit_number, range->topic, at->partition);
         return;
     }
     input->flow = flow;
     if (range->first_offset != input->next) {
-        broken(audit, I25, at, "commit %" PRId64 ": expected %s to go on at offset %" PRId64 ", found %" PRId64,
+        broken(audit, I25, at,
+               "commit %" PRId64 ": expected %s to go on at offset %" PRId64 ", found %" PRId64,
                checkpoint->commit_number, range->topic, input->next, range->first_offset);
     }
     if (range->next_offset < range->first_offset || range->next_offset > input->high) {
-        broken(audit, I25, at, "commit %" PRId64 " took offsets %" PRId64 " to %" PRId64 " of %s, which ends at %" PRId64,
-               checkpoint->commit_number, range->first_offset, range->next_offset, range->topic, input->high);
+        broken(audit, I25, at,
+               "commit %" PRId64 " took offsets %" PRId64 " to %" PRId64
+               " of %s, which ends at %" PRId64,
+               checkpoint->commit_number, range->first_offset, range->next_offset, range->topic,
+               input->high);
         return;
     }
     input->next = range->next_offset;
-    if (range->next_offset > range->first_offset || range->handled + range->stale + range->dead != 0) {
+    if (range->next_offset > range->first_offset ||
+        range->handled + range->stale + range->dead != 0) {
         add_range(input, &(struct range){
                              .first = range->first_offset,
                              .next = range->next_offset,
@@ -77,20 +85,21 @@ static void take_range(struct audit *audit, const struct place *at, struct flow 
     }
 }
 
-void flow_checkpoint(struct audit *audit, const struct place *at, const struct checkpoint *checkpoint)
+void flow_checkpoint(struct audit *audit, const struct place *at,
+                     const struct checkpoint *checkpoint)
 {
     struct flow *flow = flow_get(audit, at);
     checked(audit, I25, 1);
     bool first = flow->commit_number == 0;
     if (checkpoint->commit_number != flow->commit_number + 1) {
-        broken(audit, I25, at, "expected commit %" PRId64 ", found commit %" PRId64, flow->commit_number + 1,
-               checkpoint->commit_number);
+        broken(audit, I25, at, "expected commit %" PRId64 ", found commit %" PRId64,
+               flow->commit_number + 1, checkpoint->commit_number);
     }
     if (first) {
         snprintf(flow->incarnation, sizeof flow->incarnation, "%s", checkpoint->incarnation);
     } else if (strcmp(flow->incarnation, checkpoint->incarnation) != 0) {
-        broken(audit, I25, at, "expected incarnation %s, found %s: the changelog was made anew", flow->incarnation,
-               checkpoint->incarnation);
+        broken(audit, I25, at, "expected incarnation %s, found %s: the changelog was made anew",
+               flow->incarnation, checkpoint->incarnation);
     }
     flow->commit_number = checkpoint->commit_number;
     flow->outputs += checkpoint->outputs;
@@ -132,9 +141,10 @@ void flow_dead_letter(struct audit *audit, const struct place *at, struct weir_b
     }
     struct partition *input = partition_find(audit, place.topic, place.partition);
     size_t length = strlen(place.topic);
-    if (!input || strncmp(at->topic, place.topic, length) != 0 || at->partition != place.partition) {
-        broken(audit, I23, at, "comes from %s/%" PRId32 ", which is not the input of this topic", place.topic,
-               place.partition);
+    if (!input || strncmp(at->topic, place.topic, length) != 0 ||
+        at->partition != place.partition) {
+        broken(audit, I23, at, "comes from %s/%" PRId32 ", which is not the input of this topic",
+               place.topic, place.partition);
         return;
     }
     uint8_t *seen = seen_at(input, place.offset);
@@ -143,11 +153,12 @@ void flow_dead_letter(struct audit *audit, const struct place *at, struct weir_b
     }
     input->dead_letters++;
     if (!seen) {
-        broken(audit, I23, at, "comes from offset %" PRId64 " of %s/%" PRId32 ", which ends at %" PRId64, place.offset,
-               place.topic, place.partition, input->high);
+        broken(audit, I23, at,
+               "comes from offset %" PRId64 " of %s/%" PRId32 ", which ends at %" PRId64,
+               place.offset, place.topic, place.partition, input->high);
     } else if ((*seen & SEEN_DEAD) != 0) {
-        broken(audit, I22, at, "%s/%" PRId32 "/%" PRId64 " was dead-lettered before", place.topic, place.partition,
-               place.offset);
+        broken(audit, I22, at, "%s/%" PRId32 "/%" PRId64 " was dead-lettered before", place.topic,
+               place.partition, place.offset);
     } else {
         *seen |= SEEN_DEAD;
     }
@@ -162,7 +173,8 @@ struct found {
 static struct found look(const struct partition *input, int64_t from, int64_t to)
 {
     struct found found = {.first_silent = -1};
-    for (int64_t offset = from < input->low ? input->low : from; offset < to && offset < input->high; offset++) {
+    for (int64_t offset = from < input->low ? input->low : from;
+         offset < to && offset < input->high; offset++) {
         uint8_t seen = input->seen[offset - input->low];
         found.records += (seen & SEEN_RECORD) != 0;
         found.dead += (seen & SEEN_DEAD) != 0;
@@ -175,7 +187,8 @@ static struct found look(const struct partition *input, int64_t from, int64_t to
 }
 
 /* One commit's counts of one input against the records that are there. */
-static void check_range(struct audit *audit, const struct partition *input, const struct range *range)
+static void check_range(struct audit *audit, const struct partition *input,
+                        const struct range *range)
 {
     struct place at = {input->flow->history, input->number, range->history_offset};
     struct found found = look(input, range->first, range->next);
@@ -183,15 +196,17 @@ static void check_range(struct audit *audit, const struct partition *input, cons
     checked(audit, I23, found.records);
     if (found.records != accounted) {
         broken(audit, I23, &at,
-               "commit %" PRId64 " accounts for %" PRId64 " records of %s from offset %" PRId64 " to %" PRId64
-               ", found %" PRId64,
-               range->commit_number, accounted, input->topic, range->first, range->next, found.records);
+               "commit %" PRId64 " accounts for %" PRId64 " records of %s from offset %" PRId64
+               " to %" PRId64 ", found %" PRId64,
+               range->commit_number, accounted, input->topic, range->first, range->next,
+               found.records);
     }
     if (found.dead != range->dead) {
         broken(audit, I23, &at,
-               "commit %" PRId64 " counts %" PRId64 " dead letters of %s from offset %" PRId64 " to %" PRId64
-               ", found %" PRId64,
-               range->commit_number, range->dead, input->topic, range->first, range->next, found.dead);
+               "commit %" PRId64 " counts %" PRId64 " dead letters of %s from offset %" PRId64
+               " to %" PRId64 ", found %" PRId64,
+               range->commit_number, range->dead, input->topic, range->first, range->next,
+               found.dead);
     }
     if (input->kind && input->kind->answers && found.silent > range->stale) {
         struct place silent = {input->topic, input->number, found.first_silent};
@@ -205,7 +220,8 @@ static void check_range(struct audit *audit, const struct partition *input, cons
 /* Outputs and dead letters against the records they name. */
 static void check_names(struct audit *audit, const struct partition *input)
 {
-    for (int64_t offset = input->low; offset < input->high; offset++) {
+    int64_t end = audit->options.online ? input->next : input->high;
+    for (int64_t offset = input->low; offset < end; offset++) {
         uint8_t seen = input->seen[offset - input->low];
         struct place at = {input->topic, input->number, offset};
         if ((seen & (SEEN_OUTPUT | SEEN_DEAD)) != 0 && (seen & SEEN_RECORD) == 0) {
@@ -226,13 +242,16 @@ static void check_end(struct audit *audit, const struct partition *input)
     }
     if (input->highest_cause >= input->next) {
         broken(audit, I23, &input->highest_cause_at,
-               "names %s/%" PRId32 "/%" PRId64 " as its cause, but only what is before offset %" PRId64 " is committed",
+               "names %s/%" PRId32 "/%" PRId64
+               " as its cause, but only what is before offset %" PRId64 " is committed",
                input->topic, input->number, input->highest_cause, input->next);
     }
     struct found waiting = look(input, input->next, input->high);
     struct place at = {input->topic, input->number, input->next};
     if (waiting.records > 0) {
-        broken(audit, I8, &at, "not settled: %" PRId64 " records from this offset on are not handled yet", waiting.records);
+        broken(audit, I8, &at,
+               "not settled: %" PRId64 " records from this offset on are not handled yet",
+               waiting.records);
     }
 }
 
@@ -246,11 +265,13 @@ static void check_sums(struct audit *audit, const struct partition *input)
     struct place at = {input->topic, input->number, -1};
     struct found found = look(input, input->low, input->next);
     if (found.records != accounted) {
-        broken(audit, I25, &at, "in: expected %" PRId64 " records by the checkpoints, found %" PRId64, accounted,
+        broken(audit, I25, &at,
+               "in: expected %" PRId64 " records by the checkpoints, found %" PRId64, accounted,
                found.records);
     }
     if (input->dead_letters != dead && !audit->options.online) {
-        broken(audit, I25, &at, "dead: expected %" PRId64 " dead letters by the checkpoints, found %" PRId64, dead,
+        broken(audit, I25, &at,
+               "dead: expected %" PRId64 " dead letters by the checkpoints, found %" PRId64, dead,
                input->dead_letters);
     }
 }
@@ -260,7 +281,8 @@ static bool may_be_compacted(const struct audit *audit)
     for (size_t i = 0; i < audit->partition_count; i++) {
         const struct partition *partition = audit->partitions[i];
         if (partition->kind && partition->kind->writer == WRITER_VIEW &&
-            (partition->last_ms - partition->first_ms >= SEGMENT_MS || partition->bytes >= SEGMENT_BYTES)) {
+            (partition->last_ms - partition->first_ms >= SEGMENT_MS ||
+             partition->bytes >= SEGMENT_BYTES)) {
             return true;
         }
     }
@@ -279,8 +301,8 @@ static void check_outputs(struct audit *audit, const struct flow *flow)
     int64_t found = outputs + views;
     if (found > flow->outputs || (found < flow->outputs && !may_be_compacted(audit))) {
         broken(audit, I25, &flow->last,
-               "out: expected %" PRId64 " outputs by all checkpoints up to commit %" PRId64 ", found %" PRId64
-               " and %" PRId64 " in views",
+               "out: expected %" PRId64 " outputs by all checkpoints up to commit %" PRId64
+               ", found %" PRId64 " and %" PRId64 " in views",
                flow->outputs, flow->commit_number, outputs, views);
     }
 }
@@ -289,7 +311,8 @@ void flow_finish(struct audit *audit)
 {
     for (size_t i = 0; i < audit->partition_count; i++) {
         const struct partition *input = audit->partitions[i];
-        bool is_input = input->flow || (input->kind && input->kind->answers) || input->highest_cause >= 0;
+        bool is_input =
+            input->flow || (input->kind && input->kind->answers) || input->highest_cause >= 0;
         if (!is_input) {
             continue;
         }

@@ -1,7 +1,9 @@
-/* fold.c - I28: the latest value of every changelog key is the row in the file, and there is no other row.
+/* fold.c - I28: the latest value of every changelog key is the row in the file, and there is no
+ * other row.
  *
- * Rows are known by 64-bit hashes of their key and of their text. With ten million rows the odds that two keys collide are
- * one in 400,000; such a collision would look like a difference, never hide one.
+ * Rows are known by 64-bit hashes of their key and of their text. With ten million rows the odds
+ * that two keys collide are one in 400,000; such a collision would look like a difference, never
+ * hide one.
  */
 #include "fold.h"
 
@@ -149,7 +151,8 @@ static void read_checkpoint(struct fold *fold, const struct place *at, struct we
 {
     struct checkpoint checkpoint;
     struct error error;
-    if (codec_decode(fold->audit->codec, &checkpoint_record, value, &fold->audit->arena, &checkpoint, &error) != DECODED) {
+    if (codec_decode(fold->audit->codec, &checkpoint_record, value, &fold->audit->arena,
+                     &checkpoint, &error) != DECODED) {
         broken(fold->audit, I28, at, "expected a checkpoint, found: %s", error.text);
         return;
     }
@@ -157,14 +160,15 @@ static void read_checkpoint(struct fold *fold, const struct place *at, struct we
     fold->complete = checkpoint.commit_number >= fold->commit_number;
 }
 
-static void read_row(struct fold *fold, const struct place *at, const struct weir_store *table, struct weir_bytes key,
-                     struct weir_bytes value)
+static void read_row(struct fold *fold, const struct place *at, const struct weir_store *table,
+                     struct weir_bytes key, struct weir_bytes value)
 {
     struct arena *arena = &fold->audit->arena;
     struct error error;
     void *row = arena_alloc(arena, table->record->size);
     if (!key_decode(table, key, arena, row)) {
-        broken(fold->audit, I28, at, "expected a key of %s, found %zu other bytes", table->name, key.size);
+        broken(fold->audit, I28, at, "expected a key of %s, found %zu other bytes", table->name,
+               key.size);
         return;
     }
     buffer_reset(&fold->key);
@@ -181,7 +185,8 @@ static void read_row(struct fold *fold, const struct place *at, const struct wei
     }
     buffer_reset(&fold->text);
     add_key(table, row, &fold->text);
-    if (fold->text.size != fold->key.size || memcmp(fold->text.data, fold->key.data, fold->key.size) != 0) {
+    if (fold->text.size != fold->key.size ||
+        memcmp(fold->text.data, fold->key.data, fold->key.size) != 0) {
         broken(fold->audit, I28, at, "expected a row of %s with the key %s, found %s", table->name,
                buffer_string(&fold->key), buffer_string(&fold->text));
     }
@@ -248,8 +253,8 @@ static void add_column(struct buffer *out, const struct weir_field *field, const
     }
 }
 
-static bool compare_row(void *context, int columns, const char *const *names, const char *const *values,
-                        const int *types)
+static bool compare_row(void *context, int columns, const char *const *names,
+                        const char *const *values, const int *types)
 {
     struct fold *fold = context;
     const struct weir_store *table = fold->table;
@@ -272,11 +277,14 @@ static bool compare_row(void *context, int columns, const char *const *names, co
     struct place at = {fold->path, -1, -1};
     checked(fold->audit, I28, 1);
     if (row->key == 0 || !row->exists) {
-        broken(fold->audit, I28, &at, "%s %s: the changelog has no such row", table->name, buffer_string(&fold->key));
+        broken(fold->audit, I28, &at, "%s %s: the changelog has no such row", table->name,
+               buffer_string(&fold->key));
     } else if (row->text != hash_bytes(0, fold->text.data, fold->text.size)) {
         row->in_file = true;
-        broken(fold->audit, I28, &at, "%s %s: expected the row as in %s/%" PRId32 "/%" PRId64 ", found %s", table->name,
-               buffer_string(&fold->key), fold->changelog, fold->partition, row->offset, buffer_string(&fold->text));
+        broken(fold->audit, I28, &at,
+               "%s %s: expected the row as in %s/%" PRId32 "/%" PRId64 ", found %s", table->name,
+               buffer_string(&fold->key), fold->changelog, fold->partition, row->offset,
+               buffer_string(&fold->text));
     } else {
         row->in_file = true;
     }
@@ -304,13 +312,15 @@ static bool meets(struct fold *fold)
 {
     struct place at = {fold->path, -1, -1};
     if (!fold->complete) {
-        broken(fold->audit, I28, &at, "stands at commit %" PRId64 ": expected a checkpoint of it in %s/%" PRId32
+        broken(fold->audit, I28, &at,
+               "stands at commit %" PRId64 ": expected a checkpoint of it in %s/%" PRId32
                ", found none after commit %" PRId64 "; the file is ahead of Kafka",
                fold->commit_number, fold->changelog, fold->partition, fold->reached);
         return false;
     }
     if (fold->reached > fold->commit_number) {
-        broken(fold->audit, I28, &at, "stands at commit %" PRId64 ", which has been compacted away in %s/%" PRId32
+        broken(fold->audit, I28, &at,
+               "stands at commit %" PRId64 ", which has been compacted away in %s/%" PRId32
                " (the next is %" PRId64 "); run the task once, then it can be compared",
                fold->commit_number, fold->changelog, fold->partition, fold->reached);
         return false;
@@ -331,7 +341,8 @@ void fold_compare(struct fold *fold, const char *path)
     struct error error;
     if (store_peek(path, &meta, &error) == OK && meta.commit_number != fold->commit_number) {
         struct place at = {path, -1, -1};
-        broken(fold->audit, I28, &at, "not settled: the file went from commit %" PRId64 " to %" PRId64 " meanwhile",
+        broken(fold->audit, I28, &at,
+               "not settled: the file went from commit %" PRId64 " to %" PRId64 " meanwhile",
                fold->commit_number, meta.commit_number);
         return;
     }

@@ -1,8 +1,8 @@
 /* fold.h - a state file against the fold of its changelog: I28.
  *
- * The fold goes up to the commit at which the file stands (store_peek tells; the file may lag), no further. Of each row it
- * keeps two hashes and an offset. Comparison is by JSON text: that of the decoded changelog row, and the same built from
- * the file's columns.
+ * The fold goes up to the commit at which the file stands (store_peek tells; the file may lag), no
+ * further. Of each row it keeps two hashes and an offset. Comparison is by JSON text: that of the
+ * decoded changelog row, and the same built from the file's columns.
  */
 #ifndef WEIR_AUDIT_FOLD_H
 #define WEIR_AUDIT_FOLD_H
@@ -11,7 +11,8 @@
 
 struct fold;
 
-/* A task's changelog, and the commit number that its file states. `tables`: NULL-terminated, the timers' among them. */
+/* A task's changelog, and the commit number that its file states. `tables`: NULL-terminated, the
+ * timers' among them. */
 struct fold *fold_open(struct audit *audit, const char *changelog, int32_t partition,
                        const struct weir_store *const *tables, int64_t commit_number);
 void fold_close(struct fold *fold); /* NULL is fine */

@@ -1,9 +1,10 @@
 /* holds.c - reservations: what was asked, what was answered, what is held. I4, I5, I7.
  *
- * The replies of a reservation come in order, through one partition; each must be one that its state admits (the table
- * below: domain section 7 seen from the answers), and a repeat must equal what was said before. The state that the replies
- * add up to is compared with what the ledger has for the reservation, and summed up per SKU with the last level.
- * Refused(CONFLICT) speaks to somebody else, or of a release that comes too late, and changes nothing.
+ * The replies of a reservation come in order, through one partition; each must be one that its
+ * state admits (the table below: domain section 7 seen from the answers), and a repeat must equal
+ * what was said before. The state that the replies add up to is compared with what the ledger has
+ * for the reservation, and summed up per SKU with the last level. Refused(CONFLICT) speaks to
+ * somebody else, or of a release that comes too late, and changes nothing.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -24,15 +25,18 @@ struct reply {
 
 #define REPLIES 8
 
-#define COPY(type)                                                                                                     \
-    copy_reply(reply, record->payload.type.reservation_id, record->payload.type.order_id, record->payload.type.sku,    \
-               record->payload.type.line_no, record->payload.type.qty, &record->payload.type.allocations,              \
-               record->payload.type.command, record->payload.type.reason,                                              \
+#define COPY(type)                                                                               \
+    copy_reply(reply, record->payload.type.reservation_id, record->payload.type.order_id,        \
+               record->payload.type.sku, record->payload.type.line_no, record->payload.type.qty, \
+               &record->payload.type.allocations, record->payload.type.command,                  \
+               record->payload.type.reason,                                                      \
                record->payload.type.has_expires_ms ? record->payload.type.expires_ms : 0)
 
-static void copy_reply(struct reply *reply, const char *reservation_id, const char *order_id, const char *sku,
-                       int32_t line_no, int32_t qty, const struct stock_allocation_array *allocations,
-                       enum stock_command_kind command, enum stock_reason reason, int64_t expires_ms)
+static void copy_reply(struct reply *reply, const char *reservation_id, const char *order_id,
+                       const char *sku, int32_t line_no, int32_t qty,
+                       const struct stock_allocation_array *allocations,
+                       enum stock_command_kind command, enum stock_reason reason,
+                       int64_t expires_ms)
 {
     *reply = (struct reply){.kind = reply->kind,
                             .reservation_id = reservation_id,
@@ -47,7 +51,8 @@ static void copy_reply(struct reply *reply, const char *reservation_id, const ch
     for (size_t i = 0; i < allocations->count; i++) {
         const struct stock_allocation *part = &allocations->items[i];
         reply->open += part->qty;
-        hash = hash_bytes(hash_bytes(hash, &part->qty, sizeof part->qty), part->location_id, strlen(part->location_id));
+        hash = hash_bytes(hash_bytes(hash, &part->qty, sizeof part->qty), part->location_id,
+                          strlen(part->location_id));
     }
     reply->allocations = (uint32_t)hash;
 }
@@ -104,10 +109,12 @@ static const int next_state[HOLD_STATES][REPLIES] = {
 };
 /* clang-format on */
 
-static const char *const state_names[HOLD_STATES] = {"unknown",  "held",    "backordered", "committed",
-                                                     "released", "expired", "refused",     "fenced"};
-static const char *const reply_names[REPLIES] = {"Reserved", "Refused",       "Backordered", "Extended",
-                                                 "CommitOk", "CommitRefused", "Released",    "Expired"};
+static const char *const state_names[HOLD_STATES] = {"unknown",   "held",     "backordered",
+                                                     "committed", "released", "expired",
+                                                     "refused",   "fenced"};
+static const char *const reply_names[REPLIES] = {"Reserved", "Refused",  "Backordered",
+                                                 "Extended", "CommitOk", "CommitRefused",
+                                                 "Released", "Expired"};
 
 static bool is_open(enum hold_state state)
 {
@@ -138,53 +145,59 @@ static int reason_in(const struct hold *hold)
 /* Refused a first Reserve: that is where the reason comes from. */
 static bool is_first_refusal(const struct hold *hold, const struct reply *reply)
 {
-    return hold->state == HOLD_NONE && reply->kind == STOCK_REPLY_REFUSED && reply->command == STOCK_COMMAND_KIND_RESERVE;
+    return hold->state == HOLD_NONE && reply->kind == STOCK_REPLY_REFUSED &&
+           reply->command == STOCK_COMMAND_KIND_RESERVE;
 }
 
 /* What a repeat, or any later reply, must have in common with what was said. */
-static bool check_same(struct audit *audit, const struct place *at, const struct hold *hold, const struct reply *reply)
+static bool check_same(struct audit *audit, const struct place *at, const struct hold *hold,
+                       const struct reply *reply)
 {
     bool refuses = reply->kind == STOCK_REPLY_REFUSED || reply->kind == STOCK_REPLY_COMMIT_REFUSED;
-    if (refuses && !is_first_refusal(hold, reply) && reason_in(hold) >= 0 && (int)reply->reason != reason_in(hold)) {
-        broken(audit, I5, at, "%s is %s: expected %s for the reason %s, found %s", hold->id, state_names[hold->state],
-               reply_names[reply->kind], stock_reason_name((enum stock_reason)reason_in(hold)),
+    if (refuses && !is_first_refusal(hold, reply) && reason_in(hold) >= 0 &&
+        (int)reply->reason != reason_in(hold)) {
+        broken(audit, I5, at, "%s is %s: expected %s for the reason %s, found %s", hold->id,
+               state_names[hold->state], reply_names[reply->kind],
+               stock_reason_name((enum stock_reason)reason_in(hold)),
                stock_reason_name(reply->reason));
         return false;
     }
     if (hold->state == HOLD_NONE) {
         return true;
     }
-    if (reply->qty != hold->qty || reply->line_no != hold->line_no || strcmp(reply->sku, hold->sku->id) != 0 ||
-        strcmp(reply->order_id, hold->order->id) != 0) {
+    if (reply->qty != hold->qty || reply->line_no != hold->line_no ||
+        strcmp(reply->sku, hold->sku->id) != 0 || strcmp(reply->order_id, hold->order->id) != 0) {
         broken(audit, I5, at,
-               "%s: expected every answer for %" PRId32 " of %s, order %s, line %" PRId32 "; found %" PRId32
-               " of %s, order %s, line %" PRId32,
-               hold->id, hold->qty, hold->sku->id, hold->order->id, hold->line_no, reply->qty, reply->sku,
-               reply->order_id, reply->line_no);
+               "%s: expected every answer for %" PRId32 " of %s, order %s, line %" PRId32
+               "; found %" PRId32 " of %s, order %s, line %" PRId32,
+               hold->id, hold->qty, hold->sku->id, hold->order->id, hold->line_no, reply->qty,
+               reply->sku, reply->order_id, reply->line_no);
         return false;
     }
-    bool repeats = next_state[hold->state][reply->kind] == STAYS && is_open((enum hold_state)hold->state);
+    bool repeats =
+        next_state[hold->state][reply->kind] == STAYS && is_open((enum hold_state)hold->state);
     bool fills = hold->state == HOLD_BACKORDERED && reply->kind == STOCK_REPLY_RESERVED;
     bool commits = hold->state == HOLD_HELD && reply->kind == STOCK_REPLY_COMMIT_OK;
     if ((repeats || commits) && !fills && reply->allocations != hold->allocations) {
-        broken(audit, I5, at, "%s is %s: expected %s with the allocations as before, found others", hold->id,
-               state_names[hold->state], reply_names[reply->kind]);
+        broken(audit, I5, at, "%s is %s: expected %s with the allocations as before, found others",
+               hold->id, state_names[hold->state], reply_names[reply->kind]);
         return false;
     }
     if (repeats && reply->kind != STOCK_REPLY_EXTENDED && reply->expires_ms != hold->expires_ms) {
-        broken(audit, I5, at, "%s is %s: expected expires_ms %" PRId64 " as before, found %" PRId64, hold->id,
-               state_names[hold->state], hold->expires_ms, reply->expires_ms);
+        broken(audit, I5, at, "%s is %s: expected expires_ms %" PRId64 " as before, found %" PRId64,
+               hold->id, state_names[hold->state], hold->expires_ms, reply->expires_ms);
         return false;
     }
     return true;
 }
 
 /* What a new hold must say. */
-static bool check_hold(struct audit *audit, const struct place *at, const struct hold *hold, const struct reply *reply)
+static bool check_hold(struct audit *audit, const struct place *at, const struct hold *hold,
+                       const struct reply *reply)
 {
     if (reply->open != reply->qty) {
-        broken(audit, I5, at, "%s: expected allocations of %" PRId32 " in all, found %" PRId32, hold->id, reply->qty,
-               reply->open);
+        broken(audit, I5, at, "%s: expected allocations of %" PRId32 " in all, found %" PRId32,
+               hold->id, reply->qty, reply->open);
     } else if (reply->expires_ms == 0) {
         broken(audit, I7, at, "%s is held: expected an expiry, found none", hold->id);
     } else {
@@ -199,7 +212,8 @@ static bool stays_open(const struct reply *reply)
     return reply->kind == STOCK_REPLY_RELEASED && (reply->open > 0 || reply->expires_ms != 0);
 }
 
-static void take_reply(struct audit *audit, const struct place *at, struct hold *hold, const struct reply *reply)
+static void take_reply(struct audit *audit, const struct place *at, struct hold *hold,
+                       const struct reply *reply)
 {
     int to = next_state[hold->state][reply->kind];
     if (to == STAYS || (is_open((enum hold_state)hold->state) && stays_open(reply))) {
@@ -207,7 +221,7 @@ static void take_reply(struct audit *audit, const struct place *at, struct hold 
     }
     if (hold->state == HOLD_NONE && to != HOLD_NONE) {
         hold->sku = sku_get(audit, reply->sku);
-        hold->order = table_get(&audit->orders, reply->order_id);
+        hold->order = catalog_get(&audit->orders, reply->order_id);
         hold->qty = reply->qty;
         hold->line_no = reply->line_no;
     }
@@ -215,7 +229,7 @@ static void take_reply(struct audit *audit, const struct place *at, struct hold 
         check_hold(audit, at, hold, reply);
     }
     if (to != hold->state) {
-        hold->reason = (uint8_t)(to == HOLD_RELEASED  ? STOCK_REASON_RELEASED
+        hold->reason = (uint8_t)(to == HOLD_RELEASED ? STOCK_REASON_RELEASED
                                  : to == HOLD_FENCED ? STOCK_REASON_FENCED
                                                      : reply->reason);
         hold->state = (uint8_t)to;
@@ -240,18 +254,21 @@ void holds_read_reply(struct audit *audit, const struct place *at, const void *r
     if (reply.kind == STOCK_REPLY_REFUSED && reply.reason == STOCK_REASON_CONFLICT) {
         return;
     }
-    struct hold *hold = table_get(&audit->holds, reply.reservation_id);
-    bool refused_extend = reply.kind == STOCK_REPLY_REFUSED && reply.command == STOCK_COMMAND_KIND_EXTEND;
+    struct hold *hold = catalog_get(&audit->holds, reply.reservation_id);
+    bool refused_extend =
+        reply.kind == STOCK_REPLY_REFUSED && reply.command == STOCK_COMMAND_KIND_EXTEND;
     int to = next_state[hold->state][reply.kind];
     if (hold->state == HOLD_EXPIRED && reply.kind == STOCK_REPLY_COMMIT_OK) {
         broken(audit, I7, at, "%s has expired: expected CommitRefused, found CommitOk", hold->id);
     } else if (to == NEVER) {
-        broken(audit, I5, at, "%s is %s: found %s", hold->id, state_names[hold->state], reply_names[reply.kind]);
+        broken(audit, I5, at, "%s is %s: found %s", hold->id, state_names[hold->state],
+               reply_names[reply.kind]);
     } else if (reply.kind == STOCK_REPLY_EXTENDED && hold->state != HOLD_COMMITTED &&
                reply.expires_ms < hold->expires_ms) {
-        broken(audit, I5, at, "%s: expected an expiry not before %" PRId64 ", found %" PRId64, hold->id, hold->expires_ms,
-               reply.expires_ms);
-    } else if (check_same(audit, at, hold, &reply) && !(refused_extend && hold->state == HOLD_NONE)) {
+        broken(audit, I5, at, "%s: expected an expiry not before %" PRId64 ", found %" PRId64,
+               hold->id, hold->expires_ms, reply.expires_ms);
+    } else if (check_same(audit, at, hold, &reply) &&
+               !(refused_extend && hold->state == HOLD_NONE)) {
         take_reply(audit, at, hold, &reply);
     }
 }
@@ -263,7 +280,7 @@ static void read_reserve(struct audit *audit, const struct place *at, const stru
     if (is_dead(audit, at)) {
         return;
     }
-    struct hold *hold = table_get(&audit->holds, reserve->reservation_id);
+    struct hold *hold = catalog_get(&audit->holds, reserve->reservation_id);
     if (hold->wanted == 0) {
         hold->wanted = reserve->qty;
         hold->line_no = reserve->line_no;
@@ -281,12 +298,14 @@ void holds_read_command(struct audit *audit, const struct place *at, const void 
         break;
     case STOCK_COMMAND_RESTOCK: {
         const struct restock *restock = &command->payload.restock;
-        stock_read_arrival(audit, at, "restock", restock->sku, restock->receipt_id, restock->location_id, restock->qty);
+        stock_read_arrival(audit, at, "restock", restock->sku, restock->receipt_id,
+                           restock->location_id, restock->qty);
         break;
     }
     case STOCK_COMMAND_ADJUST: {
         const struct adjust *adjust = &command->payload.adjust;
-        stock_read_arrival(audit, at, "adjust", adjust->sku, adjust->adjust_id, adjust->location_id, adjust->delta);
+        stock_read_arrival(audit, at, "adjust", adjust->sku, adjust->adjust_id, adjust->location_id,
+                           adjust->delta);
         break;
     }
     case STOCK_COMMAND_EXTEND:
@@ -305,17 +324,19 @@ static void check_books(struct audit *audit, const struct place *at, const struc
     int32_t committed = hold->state == HOLD_COMMITTED ? hold->open : 0;
     checked(audit, I4, 1);
     if (is_open((enum hold_state)hold->state) && !hold->contested && hold->qty != hold->wanted) {
-        broken(audit, I4, at, "%s: expected an answer for %" PRId32 " units, as its Reserve asks, found %" PRId32, hold->id,
-               hold->wanted, hold->qty);
+        broken(audit, I4, at,
+               "%s: expected an answer for %" PRId32 " units, as its Reserve asks, found %" PRId32,
+               hold->id, hold->wanted, hold->qty);
     }
     if (held != hold->held || committed != hold->committed) {
         broken(audit, I4, at,
-               "%s: expected held %" PRId32 " and committed %" PRId32 " by its answers, found held %" PRId32
-               " and committed %" PRId32 " in the ledger",
+               "%s: expected held %" PRId32 " and committed %" PRId32
+               " by its answers, found held %" PRId32 " and committed %" PRId32 " in the ledger",
                hold->id, held, committed, hold->held, hold->committed);
     } else if ((hold->state == HOLD_BACKORDERED) != (hold->waiting > 0)) {
-        broken(audit, I4, at, "%s is %s by its answers, found %" PRId32 " units of it backordered in the ledger", hold->id,
-               state_names[hold->state], hold->waiting);
+        broken(audit, I4, at,
+               "%s is %s by its answers, found %" PRId32 " units of it backordered in the ledger",
+               hold->id, state_names[hold->state], hold->waiting);
     }
 }
 
@@ -324,8 +345,9 @@ static void check_expiry(struct audit *audit, const struct place *at, const stru
     checked(audit, I7, 1);
     if (!audit->options.online && hold->expires_ms != 0 &&
         hold->expires_ms + audit->options.grace_ms < audit->latest_ms) {
-        broken(audit, I7, at, "%s is %s: expected it to end at %" PRId64 ", the last record is of %" PRId64, hold->id,
-               state_names[hold->state], hold->expires_ms, audit->latest_ms);
+        broken(audit, I7, at,
+               "%s is %s: expected it to end at %" PRId64 ", the last record is of %" PRId64,
+               hold->id, state_names[hold->state], hold->expires_ms, audit->latest_ms);
     }
 }
 
@@ -350,18 +372,20 @@ static void check_level(struct audit *audit, const struct sku *sku)
         return; /* I27 misses it */
     }
     struct place at = unpack(audit, sku->level);
-    if (sku->held_by_replies != sku->level_sum.held || sku->committed_by_replies != sku->level_sum.committed) {
+    if (sku->held_by_replies != sku->level_sum.held ||
+        sku->committed_by_replies != sku->level_sum.committed) {
         broken(audit, I4, &at,
-               "SKU %s: expected held %" PRId64 " and committed %" PRId64 " by all answers, found held %" PRId64
-               " and committed %" PRId64,
-               sku->id, sku->held_by_replies, sku->committed_by_replies, sku->level_sum.held, sku->level_sum.committed);
+               "SKU %s: expected held %" PRId64 " and committed %" PRId64
+               " by all answers, found held %" PRId64 " and committed %" PRId64,
+               sku->id, sku->held_by_replies, sku->committed_by_replies, sku->level_sum.held,
+               sku->level_sum.committed);
     }
 }
 
 void holds_finish(struct audit *audit)
 {
     for (size_t i = 0; i < audit->holds.count; i++) {
-        struct hold *hold = table_at(&audit->holds, i);
+        struct hold *hold = catalog_at(&audit->holds, i);
         struct place at = {hold->id, -1, -1};
         if (hold->last) {
             at = unpack(audit, hold->last);
@@ -371,6 +395,6 @@ void holds_finish(struct audit *audit)
         sum_up(hold);
     }
     for (size_t i = 0; i < audit->skus.count; i++) {
-        check_level(audit, table_at(&audit->skus, i));
+        check_level(audit, catalog_at(&audit->skus, i));
     }
 }

@@ -1,4 +1,5 @@
-/* internal.h - the audit from the inside: what its modules remember, and what they call each other for.
+/* internal.h - the audit from the inside: what its modules remember, and what they call each other
+ * for.
  *
  * core.c      records to modules
  * causes.c    I22, I24: outputs by their causes
@@ -13,7 +14,7 @@
 #define WEIR_AUDIT_INTERNAL_H
 
 #include "audit.h"
-#include "table.h"
+#include "catalog.h"
 
 #include "codec/codec.h"
 #include "runtime_records.h"
@@ -66,8 +67,8 @@ struct partition {
     struct flow *flow; /* the task that reads it; NULL: none has committed */
     struct range *ranges;
     size_t range_count, range_capacity;
-    int64_t next;                  /* committed; low: nothing */
-    int64_t outputs, views;        /* that name it as their cause */
+    int64_t next;           /* committed; low: nothing */
+    int64_t outputs, views; /* that name it as their cause */
     int64_t dead_letters;
     int64_t highest_cause;         /* highest offset named by an output ... */
     struct place highest_cause_at; /* ... and by which */
@@ -84,7 +85,8 @@ struct flow {
 
 /* ---- what is remembered ---- */
 
-/* Where a record stands, in eight bytes: the number of its partition + 1 and its offset; 0: nowhere. */
+/* Where a record stands, in eight bytes: the number of its partition + 1 and its offset; 0:
+ * nowhere. */
 typedef uint64_t packed_place;
 
 struct balances {
@@ -136,15 +138,15 @@ enum hold_state {
 /* A reservation. */
 struct hold {
     const char *id;
-    struct sku *sku;     /* by its replies; so the rest of this block: */
+    struct sku *sku; /* by its replies; so the rest of this block: */
     struct order *order;
     packed_place last;
-    int64_t expires_ms;  /* 0: none */
+    int64_t expires_ms;   /* 0: none */
     uint32_t allocations; /* hash */
     int32_t line_no, qty, open;
-    uint8_t state, reason; /* enum hold_state, enum stock_reason */
-    bool contested;        /* asked for twice, in different words */
-    int32_t wanted;        /* by its Reserve; 0: there was none */
+    uint8_t state, reason;                      /* enum hold_state, enum stock_reason */
+    bool contested;                             /* asked for twice, in different words */
+    int32_t wanted;                             /* by its Reserve; 0: there was none */
     int32_t reserved, held, committed, waiting; /* by the ledger; reserved: in all */
 };
 
@@ -158,12 +160,12 @@ struct order {
     packed_place placed, last, view; /* PlaceOrder, last event, last view; 0: none */
     int64_t grand_total, fee;
     int64_t accepted, view_accepted; /* by the last event, by the last view */
-    struct line_money *lines; /* of policy PARTIAL, which alone may be amended */
+    struct line_money *lines;        /* of policy PARTIAL, which alone may be amended */
     int32_t line_count;
     int32_t seq, view_seq;
-    uint64_t placed_lines;    /* sums over lines, in any order: hash of (line, SKU, qty), */
-    uint64_t event_lines, view_lines; /* ... and state, */
-    uint64_t committed_lines, stock_lines; /* of the committed ones, as events and replies have it */
+    uint32_t placed_lines;            /* sums over lines, in any order: hash of (line, SKU, qty), */
+    uint32_t event_lines, view_lines; /* ... and state, */
+    uint32_t committed_lines, stock_lines; /* of the committed ones, as events and replies say */
     int32_t committed_units, stock_units, stock_held;
     uint8_t state, view_state, policy; /* enum order_state, order_policy */
     bool auto_accept, amended, broken_sums;
@@ -189,14 +191,14 @@ struct audit {
     struct open_cause *causes; /* hash table: causes.c */
     size_t cause_slots, cause_count;
 
-    struct table skus, deliveries, holds, orders;
+    struct catalog skus, deliveries, holds, orders;
 };
 
 /* ---- core.c ---- */
 
 /* A broken invariant: where, and in words what was expected and what was found. */
-void broken(struct audit *audit, enum invariant invariant, const struct place *at, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void broken(struct audit *audit, enum invariant invariant, const struct place *at,
+            const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 void checked(struct audit *audit, enum invariant invariant, int64_t count);
 
@@ -213,17 +215,19 @@ bool is_dead(const struct audit *audit, const struct place *place);
 uint8_t *seen_at(const struct partition *partition, int64_t offset);
 
 /* A hash of a line, to be summed over lines. */
-uint64_t line_hash(int32_t line_no, const char *sku, int32_t qty, int state);
+uint32_t line_hash(int32_t line_no, const char *sku, int32_t qty, int state);
 
 /* ---- causes.c ---- */
 
-void causes_output(struct audit *audit, const struct partition *of, const struct place *at, const struct cause *cause);
+void causes_output(struct audit *audit, const struct partition *of, const struct place *at,
+                   const struct cause *cause);
 void causes_finish(struct audit *audit);
 void causes_release(struct audit *audit);
 
 /* ---- flow.c ---- */
 
-void flow_checkpoint(struct audit *audit, const struct place *at, const struct checkpoint *checkpoint);
+void flow_checkpoint(struct audit *audit, const struct place *at,
+                     const struct checkpoint *checkpoint);
 void flow_dead_letter(struct audit *audit, const struct place *at, struct weir_bytes source);
 void flow_finish(struct audit *audit);
 
@@ -232,10 +236,10 @@ void flow_finish(struct audit *audit);
 struct sku *sku_get(struct audit *audit, const char *id);
 struct shelf *sku_shelf(struct sku *sku, const char *location_id);
 void sku_release(struct sku *sku);
-void stock_balances(struct audit *audit, const struct place *at, const char *sku, const char *location_id,
-                    const struct balances *is);
-void stock_read_arrival(struct audit *audit, const struct place *at, const char *kind, const char *sku, const char *id,
-                        const char *location_id, int32_t qty);
+void stock_balances(struct audit *audit, const struct place *at, const char *sku,
+                    const char *location_id, const struct balances *is);
+void stock_read_arrival(struct audit *audit, const struct place *at, const char *kind,
+                        const char *sku, const char *id, const char *location_id, int32_t qty);
 void stock_read_movement(struct audit *audit, const struct place *at, const void *record);
 void stock_finish(struct audit *audit);
 

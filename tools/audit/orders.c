@@ -1,10 +1,11 @@
 /* orders.c - the life of orders, from their requests and events: I8 to I11, I13.
  *
- * The rows below are those of the domain's section 10 that are in use. Two states are not announced by an event of their
- * own (CANCELLING never, CONFIRMING only when an order is amended), so two events in a row must be joined by a path of rows
- * through such states.
- * FULFILLING counts as settled until there are shipments. What an order has in stock is compared line by line with the
- * replies to its reservations, as sums of hashes: the order of lines does not matter, every line, SKU and quantity does.
+ * The rows below are those of the domain's section 10 that are in use. Two states are not announced
+ * by an event of their own (CANCELLING never, CONFIRMING only when an order is amended), so two
+ * events in a row must be joined by a path of rows through such states. FULFILLING counts as
+ * settled until there are shipments. What an order has in stock is compared line by line with the
+ * replies to its reservations, as sums of hashes: the order of lines does not matter, every line,
+ * SKU and quantity does.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,9 +22,10 @@ struct event {
     const struct order_event_line_array *lines;
 };
 
-#define EVENT(type)                                                                                                    \
-    ((struct event){record->payload_branch, record->payload.type.order_id, record->payload.type.state,                 \
-                    record->payload.type.reason, record->payload.type.totals, &record->payload.type.lines})
+#define EVENT(type)                                                          \
+    ((struct event){record->payload_branch, record->payload.type.order_id,   \
+                    record->payload.type.state, record->payload.type.reason, \
+                    record->payload.type.totals, &record->payload.type.lines})
 
 static struct event read_event(const struct order_event *record)
 {
@@ -78,8 +80,8 @@ bool order_may_go(enum order_state from, enum order_state to)
 
 bool order_state_is_settled(enum order_state state)
 {
-    return state == IS(FULFILLING) || state == IS(REJECTED) || state == IS(CANCELLED) || state == IS(COMPLETED) ||
-           state == IS(PARKED);
+    return state == IS(FULFILLING) || state == IS(REJECTED) || state == IS(CANCELLED) ||
+           state == IS(COMPLETED) || state == IS(PARKED);
 }
 
 /* The state that each kind of event announces. */
@@ -96,8 +98,8 @@ static bool line_is_right(const struct order_line *line)
 {
     int64_t total;
     return !__builtin_mul_overflow((int64_t)line->qty, line->unit_price, &total) &&
-           !__builtin_sub_overflow(total, line->discount, &total) && !__builtin_add_overflow(total, line->tax, &total) &&
-           total == line->line_total;
+           !__builtin_sub_overflow(total, line->discount, &total) &&
+           !__builtin_add_overflow(total, line->tax, &total) && total == line->line_total;
 }
 
 static bool sums_are_right(const struct place_order *place)
@@ -111,7 +113,8 @@ static bool sums_are_right(const struct place_order *place)
             return false;
         }
     }
-    return grand == place->grand_total && discount == place->discount_total && tax == place->tax_total;
+    return grand == place->grand_total && discount == place->discount_total &&
+           tax == place->tax_total;
 }
 
 static void keep_lines(struct order *order, const struct order_line_array *lines)
@@ -124,7 +127,7 @@ static void keep_lines(struct order *order, const struct order_line_array *lines
 
 static void read_place(struct audit *audit, const struct place *at, const struct place_order *place)
 {
-    struct order *order = table_get(&audit->orders, place->order_id);
+    struct order *order = catalog_get(&audit->orders, place->order_id);
     if (order->placed) {
         return; /* a repeat; with another content it is dead */
     }
@@ -161,23 +164,25 @@ void orders_read_request(struct audit *audit, const struct place *at, const void
 /* ---- events ---- */
 
 /* I9, and a second end is I8. */
-static void check_step(struct audit *audit, const struct place *at, const struct order *order, const struct event *event,
-                       int64_t seq)
+static void check_step(struct audit *audit, const struct place *at, const struct order *order,
+                       const struct event *event, int64_t seq)
 {
     enum order_state from = order->last ? (enum order_state)order->state : IS(NEW);
     checked(audit, I9, 1);
     if (seq != order->seq + 1) {
-        broken(audit, I9, at, "order %s: expected event %" PRId32 ", found event %" PRId64, order->id, order->seq + 1, seq);
+        broken(audit, I9, at, "order %s: expected event %" PRId32 ", found event %" PRId64,
+               order->id, order->seq + 1, seq);
     } else if (event->state != announced[event->kind]) {
-        broken(audit, I9, at, "order %s: expected state %s of this kind of event, found %s", order->id,
-               order_state_name(announced[event->kind]), order_state_name(event->state));
+        broken(audit, I9, at, "order %s: expected state %s of this kind of event, found %s",
+               order->id, order_state_name(announced[event->kind]), order_state_name(event->state));
     } else if (order_state_is_settled(from) && from != IS(PARKED)) {
-        broken(audit, I8, at, "order %s had come to its end, %s; found %s", order->id, order_state_name(from),
-               order_state_name(event->state));
+        broken(audit, I8, at, "order %s had come to its end, %s; found %s", order->id,
+               order_state_name(from), order_state_name(event->state));
     } else if (!order_may_go(from, event->state)) {
         broken(audit, I9, at, "order %s: found %s after %s, which no transition gives", order->id,
                order_state_name(event->state), order_state_name(from));
-    } else if ((event->state == IS(CANCELLED) || event->state == IS(REJECTED)) && event->reason == ORDER_REASON_NONE) {
+    } else if ((event->state == IS(CANCELLED) || event->state == IS(REJECTED)) &&
+               event->reason == ORDER_REASON_NONE) {
         broken(audit, I9, at, "order %s: expected a reason for %s, found none", order->id,
                order_state_name(event->state));
     }
@@ -195,7 +200,8 @@ static int64_t line_total(const struct order *order, int32_t line_no)
 
 static bool stands(enum order_line_state state)
 {
-    return state == ORDER_LINE_STATE_HELD || state == ORDER_LINE_STATE_COMMITTING || state == ORDER_LINE_STATE_COMMITTED;
+    return state == ORDER_LINE_STATE_HELD || state == ORDER_LINE_STATE_COMMITTING ||
+           state == ORDER_LINE_STATE_COMMITTED;
 }
 
 /* What the order comes to, with the lines that stand; the fee stays. */
@@ -224,34 +230,43 @@ static void check_totals(struct audit *audit, const struct place *at, const stru
 {
     int64_t accepted = accepted_by(order, event);
     if (event->totals.ordered != order->grand_total) {
-        broken(audit, I13, at, "order %s: expected ordered %" PRId64 " minor units, as placed, found %" PRId64, order->id,
-               order->grand_total, event->totals.ordered);
+        broken(audit, I13, at,
+               "order %s: expected ordered %" PRId64 " minor units, as placed, found %" PRId64,
+               order->id, order->grand_total, event->totals.ordered);
     } else if (event->totals.accepted != accepted) {
-        broken(audit, I13, at, "order %s: expected accepted %" PRId64 " minor units by the lines that stand, found %" PRId64,
+        broken(audit, I13, at,
+               "order %s: expected accepted %" PRId64
+               " minor units by the lines that stand, found %" PRId64,
                order->id, accepted, event->totals.accepted);
     }
 }
 
 /* I10: every line is spoken of, and what goes on without a line says so first. */
-static void check_whole(struct audit *audit, const struct place *at, const struct order *order, const struct event *event)
+static void check_whole(struct audit *audit, const struct place *at, const struct order *order,
+                        const struct event *event)
 {
-    uint64_t lines = 0;
+    uint32_t lines = 0;
     size_t standing = 0;
     for (size_t i = 0; i < event->lines->count; i++) {
         const struct order_event_line *line = &event->lines->items[i];
         lines += line_hash(line->line_no, line->sku, line->qty, 0);
-        standing += event->state == IS(FULFILLING) ? line->state == ORDER_LINE_STATE_COMMITTED : stands(line->state);
+        standing += event->state == IS(FULFILLING) ? line->state == ORDER_LINE_STATE_COMMITTED
+                                                   : stands(line->state);
     }
     checked(audit, I10, 1);
     if (event->state != IS(REJECTED) && lines != order->placed_lines) {
-        broken(audit, I10, at, "order %s: expected the %" PRId32 " lines as placed, found %zu, or others", order->id,
-               order->line_count, event->lines->count);
+        broken(audit, I10, at,
+               "order %s: expected the %" PRId32 " lines as placed, found %zu, or others",
+               order->id, order->line_count, event->lines->count);
     } else if (event->kind == ORDER_EVENT_ORDER_AMENDED && (!order->lines || !order->auto_accept)) {
         broken(audit, I10, at, "order %s: expected no amendment under %s%s, found one", order->id,
-               order_policy_name((enum order_policy)order->policy), order->auto_accept ? "" : " without auto_accept");
-    } else if (event->state == IS(FULFILLING) && standing < event->lines->count && !order->amended) {
-        broken(audit, I10, at, "order %s: expected all %zu lines committed under %s, found %zu", order->id,
-               event->lines->count, order_policy_name((enum order_policy)order->policy), standing);
+               order_policy_name((enum order_policy)order->policy),
+               order->auto_accept ? "" : " without auto_accept");
+    } else if (event->state == IS(FULFILLING) && standing < event->lines->count &&
+               !order->amended) {
+        broken(audit, I10, at, "order %s: expected all %zu lines committed under %s, found %zu",
+               order->id, event->lines->count, order_policy_name((enum order_policy)order->policy),
+               standing);
     } else if (event->state == IS(FULFILLING) && standing == 0) {
         broken(audit, I10, at, "order %s: expected a committed line, found none", order->id);
     }
@@ -280,7 +295,7 @@ void orders_read_event(struct audit *audit, const struct place *at, const void *
 {
     const struct order_event *envelope = record;
     struct event event = read_event(envelope);
-    struct order *order = table_get(&audit->orders, event.order_id);
+    struct order *order = catalog_get(&audit->orders, event.order_id);
     check_step(audit, at, order, &event, envelope->agg_seq);
     if (order->placed) {
         check_totals(audit, at, order, &event);
@@ -300,18 +315,22 @@ static void check_stock(struct audit *audit, const struct place *at, const struc
     checked(audit, I11, 1);
     if (state == IS(CANCELLED) || state == IS(REJECTED)) {
         if (order->stock_held != 0 || order->stock_units != 0) {
-            broken(audit, I11, at, "order %s is %s: expected no stock, found %" PRId32 " units held and %" PRId32
+            broken(audit, I11, at,
+                   "order %s is %s: expected no stock, found %" PRId32 " units held and %" PRId32
                    " committed",
                    order->id, order_state_name(state), order->stock_held, order->stock_units);
         }
-    } else if (state == IS(FULFILLING) && (order->stock_lines != order->committed_lines || order->stock_held != 0)) {
-        broken(audit, I11, at, "order %s is FULFILLING: expected %" PRId32 " units committed, line by line, found %" PRId32
-               " and %" PRId32 " held",
+    } else if (state == IS(FULFILLING) &&
+               (order->stock_lines != order->committed_lines || order->stock_held != 0)) {
+        broken(audit, I11, at,
+               "order %s is FULFILLING: expected %" PRId32
+               " units committed, line by line, found %" PRId32 " and %" PRId32 " held",
                order->id, order->committed_units, order->stock_units, order->stock_held);
     }
 }
 
-static void check_order(struct audit *audit, const struct order *order, struct place *in_flight, int64_t *in_flights)
+static void check_order(struct audit *audit, const struct order *order, struct place *in_flight,
+                        int64_t *in_flights)
 {
     if (!order->placed && !order->last) {
         return; /* only reservations or a view name it */
@@ -321,7 +340,8 @@ static void check_order(struct audit *audit, const struct order *order, struct p
     checked(audit, I13, order->placed ? 1 : 0);
     if (order->broken_sums && order->last && order->state != IS(REJECTED)) {
         struct place placed = unpack(audit, order->placed);
-        broken(audit, I13, &placed, "order %s: its totals are not the sums of its lines and fee, and it is not rejected",
+        broken(audit, I13, &placed,
+               "order %s: its totals are not the sums of its lines and fee, and it is not rejected",
                order->id);
     }
     if (!order->last) {
@@ -339,9 +359,10 @@ void orders_finish(struct audit *audit)
     struct place in_flight = {0};
     int64_t in_flights = 0;
     for (size_t i = 0; i < audit->orders.count; i++) {
-        check_order(audit, table_at(&audit->orders, i), &in_flight, &in_flights);
+        check_order(audit, catalog_at(&audit->orders, i), &in_flight, &in_flights);
     }
     if (in_flights > 0) {
-        broken(audit, I8, &in_flight, "not settled: %" PRId64 " orders in flight, this one first", in_flights);
+        broken(audit, I8, &in_flight, "not settled: %" PRId64 " orders in flight, this one first",
+               in_flights);
     }
 }

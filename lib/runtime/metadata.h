@@ -1,0 +1,20 @@
+/* metadata.h - how a commit is named outside the state file: in the metadata of the offsets that it
+ * committed, and as the record that closes it in the changelog. */
+#ifndef WEIR_RUNTIME_METADATA_H
+#define WEIR_RUNTIME_METADATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The name under which a checkpoint stands in the changelog; row keys begin with a store's name and
+ * a NUL. */
+#define CHECKPOINT_KEY "checkpoint"
+
+enum { INCARNATION_BYTES = 33 };
+
+/* "weir1 <commit number> <incarnation>"; `metadata` has PORT_METADATA_MAX bytes, `incarnation` has
+ * INCARNATION_BYTES. Reading is false for anything that a task has not written. */
+void metadata_write(int64_t number, const char *incarnation, char *metadata);
+bool metadata_read(const char *metadata, int64_t *number, char *incarnation);
+
+#endif

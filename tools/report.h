@@ -1,0 +1,34 @@
+/* report.h - the figures of `weir watch`, as a line, a screen, a text for people and JSON for
+ * scripts. */
+#ifndef WEIR_TOOLS_REPORT_H
+#define WEIR_TOOLS_REPORT_H
+
+#include <stdio.h>
+
+#include "orders.h"
+#include "status.h"
+#include "stock_levels.h"
+
+struct report {
+    struct orders orders;
+    struct stock_levels stock;
+    struct status status; /* count 0: none was given */
+    int64_t watched_ms;   /* since watch began */
+    double answers_per_s; /* in the last second */
+    bool settled;
+};
+
+/* One line of progress, with its newline. */
+void report_line(const struct report *report, FILE *out);
+
+/* The same as a block of lines with a line per process. Returns how many lines; `redraw`: over the
+ * last that many. */
+int report_screen(const struct report *report, int redraw, FILE *out);
+
+void report_final(const struct report *report, FILE *out);
+void report_json(const struct report *report, struct buffer *out);
+
+/* 1234567 as "1,234,567" into `text` (at least 32 bytes). */
+const char *report_number(int64_t number, char *text);
+
+#endif
