@@ -208,7 +208,7 @@ const struct command cat_command = {
         "checkpoints) and histories. What cannot be decoded is shown as text or hex, with the "
         "reason. Only committed\n"
         "records are shown; a time is that of the broker's log. Positions count per partition:\n"
-        "  1234   an offset          -10   ten offsets before the end (commit markers count)\n"
+        "  1234   an offset          -10   the last ten records\n"
         "  2026-11-21T16:50:00Z      a time, UTC; or ms since the epoch",
     .example = "  weir cat order.events --key 20261121-165000-0000017\n"
                "  "

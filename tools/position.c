@@ -53,8 +53,10 @@ bool position_parse(const char *text, struct position *position)
     } else if (strcmp(text, "end") == 0) {
         *position = (struct position){POSITION_END, 0};
     } else if (conf_number(text, &number) && text[0] == '-') {
+        if (number < -LAST_MOST) {
+            return false;
+        }
         *position = (struct position){POSITION_LAST, -number};
-        return number >= -LAST_MOST;
     } else if (conf_number(text, &number)) {
         position->kind = number >= least_epoch_ms ? POSITION_TIME : POSITION_OFFSET;
         position->value = number;
@@ -136,8 +138,7 @@ static enum outcome find_last(struct admin *admin, const char *topic, const stru
     enum outcome outcome = OK;
     bool enough = false;
     for (int64_t window = wanted * 2 + LEAST_WINDOW; outcome == OK && !enough; window *= 4) {
-        outcome =
-            look(admin, topic, logs, partitions, window, &last, offsets, &enough, error);
+        outcome = look(admin, topic, logs, partitions, window, &last, offsets, &enough, error);
     }
     free(last.offsets);
     free(last.counts);

@@ -19,7 +19,7 @@ enum position_kind {
     POSITION_END,
     POSITION_OFFSET,
     POSITION_LAST, /* value: how many */
-    POSITION_TIME,       /* value: ms since the epoch */
+    POSITION_TIME, /* value: ms since the epoch */
 };
 
 struct position {

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "file.h"
 #include "processors.h"
-#include "report.h"
 #include "shop.h"
 #include "tool.h"
 
@@ -51,7 +51,7 @@ static const struct option options[] = {
 };
 
 struct watch {
-    struct report report;
+    struct figures figures;
     struct decoder decoder;
     struct admin *admin;
     struct scan *scan;
@@ -137,25 +137,25 @@ static void read_status(struct watch *watch)
     static struct status status;
     struct error error;
     if (status_path && status_read(status_path, &status, &error) == OK) {
-        watch->report.status = status; /* when it cannot be read, the last one stands */
+        watch->figures.status = status; /* when it cannot be read, the last one stands */
     }
 }
 
 static void say(struct watch *watch, int64_t now_ms)
 {
-    const struct orders *orders = &watch->report.orders;
+    const struct orders *orders = &watch->figures.orders;
     int64_t answered = (int64_t)orders->latency->count;
     double seconds = (double)(now_ms - watch->said_ms) / 1000;
-    watch->report.answers_per_s =
+    watch->figures.answers_per_s =
         seconds > 0 ? (double)(answered - watch->answered_before) / seconds : 0;
-    watch->report.watched_ms = now_ms - watch->started_ms;
+    watch->figures.watched_ms = now_ms - watch->started_ms;
     watch->answered_before = answered;
     watch->said_ms = now_ms;
     read_status(watch);
     if (watch->is_tty) {
-        watch->screen_lines = report_screen(&watch->report, watch->screen_lines, stderr);
+        watch->screen_lines = figures_screen(&watch->figures, watch->screen_lines, stderr);
     } else {
-        report_line(&watch->report, stderr);
+        figures_line(&watch->figures, stderr);
     }
 }
 
@@ -165,7 +165,7 @@ enum verdict { GO_ON, SETTLED, UNSETTLED };
 
 static enum verdict judge(const struct watch *watch, int64_t now_ms)
 {
-    const struct orders *orders = &watch->report.orders;
+    const struct orders *orders = &watch->figures.orders;
     int64_t calm_ms = now_ms - watch->moved_ms;
     if (until_settled && orders->placed > 0 && orders->raw_records >= expected) {
         int64_t enough_ms = expected >= 0 ? CALM_MS : CALM_UNEXPECTED_MS;
@@ -183,8 +183,8 @@ static bool feed(struct watch *watch, const struct port_record *record, size_t w
 {
     const char *topic = watch->parts[which].topic;
     return strcmp(topic, stock_levels_topic.name) == 0
-               ? stock_levels_feed(&watch->report.stock, record)
-               : orders_feed(&watch->report.orders, topic, record);
+               ? stock_levels_feed(&watch->figures.stock, record)
+               : orders_feed(&watch->figures.orders, topic, record);
 }
 
 static enum outcome follow(struct watch *watch, enum verdict *verdict, struct error *error)
@@ -220,12 +220,12 @@ static enum outcome follow(struct watch *watch, enum verdict *verdict, struct er
 static enum outcome finish(struct watch *watch, enum verdict verdict, struct error *error)
 {
     enum outcome outcome = OK;
-    watch->report.settled = verdict == SETTLED;
-    report_final(&watch->report, stdout);
+    watch->figures.settled = verdict == SETTLED;
+    figures_print(&watch->figures, stdout);
     if (json_path) {
         struct buffer text;
         buffer_init(&text);
-        report_json(&watch->report, &text);
+        figures_json(&watch->figures, &text);
         outcome = file_replace(json_path, &text, error);
         buffer_release(&text);
     }
@@ -234,9 +234,9 @@ static enum outcome finish(struct watch *watch, enum verdict verdict, struct err
                 "weir watch: not settled: %" PRId64 " orders placed%s, %" PRId64
                 " of them still in flight; "
                 "`weir doctor` says what they wait for\n",
-                watch->report.orders.placed,
-                watch->report.orders.raw_records < expected ? " (fewer than expected)" : "",
-                orders_open(&watch->report.orders));
+                watch->figures.orders.placed,
+                watch->figures.orders.raw_records < expected ? " (fewer than expected)" : "",
+                orders_open(&watch->figures.orders));
     }
     return outcome;
 }
@@ -253,8 +253,8 @@ static int run(size_t count, char **arguments)
     until_settled = until_settled || expected >= 0;
     watch.is_tty = isatty(STDERR_FILENO) == 1;
     arena_init(&watch.arena);
-    orders_init(&watch.report.orders, &watch.decoder, run_id);
-    stock_levels_init(&watch.report.stock, &watch.decoder);
+    orders_init(&watch.figures.orders, &watch.decoder, run_id);
+    stock_levels_init(&watch.figures.stock, &watch.decoder);
     tool_catch_signals();
     enum outcome outcome = open_all(&watch, &error);
     if (outcome == OK) {
@@ -268,8 +268,8 @@ static int run(size_t count, char **arguments)
                                       : EXIT_DONE;
     scan_close(watch.scan);
     admin_close(watch.admin);
-    orders_release(&watch.report.orders);
-    stock_levels_release(&watch.report.stock);
+    orders_release(&watch.figures.orders);
+    stock_levels_release(&watch.figures.stock);
     decoder_release(&watch.decoder);
     arena_release(&watch.arena);
     free(watch.parts);

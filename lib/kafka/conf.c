@@ -155,11 +155,10 @@ enum outcome handle_open(rd_kafka_t **handle, const struct handle_plan *plan, rd
         if (plan->kind != HANDLE_PRODUCER) {
             rd_kafka_conf_destroy(conf);
         }
-        return fail_exit(
-            error, EXIT_CONFIG,
-            "librdkafka refuses its settings: %s; look at bootstrap.servers and every "
-            "librdkafka.* setting",
-            reason);
+        return fail_exit(error, EXIT_CONFIG,
+                         "librdkafka refuses its settings: %s; look at bootstrap.servers and every "
+                         "librdkafka.* setting",
+                         reason);
     }
     *handle = opened;
     return OK;

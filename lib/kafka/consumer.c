@@ -64,7 +64,7 @@ static void note_trouble(struct client *client, rd_kafka_resp_err_t code, const 
     case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
         client->trouble =
             fail_exit(error, EXIT_CONFIG,
-                      "the broker refuses group.session_timeout_ms = %d: choose one between its "
+                      "the broker refuses session.timeout_ms = %d: choose one between its "
                       "group.min.session.timeout.ms and group.max.session.timeout.ms",
                       client->session_timeout_ms);
         return;

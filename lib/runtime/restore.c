@@ -32,7 +32,7 @@ struct restore {
     struct arena arena;
     struct buffer scratch;
     struct store_meta meta; /* what the file stands at after the last flush */
-    int64_t end;            /* adopt: the high watermark to read to */
+    int64_t end;            /* the high watermark to read to */
     int64_t position, started_us, said_us, waiting_since_us, row_count, unknown_tables;
     bool ask_again; /* what we know of the group or the file has turned out to be stale */
     bool found;     /* adopt: a checkpoint was seen; restore: checkpoint n was */
@@ -396,12 +396,15 @@ static enum outcome read_batch(struct task *task, size_t *count, struct error *e
     struct restore *restore = task->restore;
     enum outcome outcome = task->calls->read(restore->reader, READ_MS, restore->records,
                                              BATCH_RECORDS, count, &restore->position, error);
-    for (size_t i = 0; i < *count && outcome == OK && !(restore->found && !task->adopt); i++) {
+    for (size_t i = 0; i < *count && outcome == OK; i++) {
         const struct port_record *record = &restore->records[i];
         bool is_checkpoint = record->key.size == strlen(CHECKPOINT_KEY) &&
                              memcmp(record->key.data, CHECKPOINT_KEY, record->key.size) == 0;
-        outcome =
-            is_checkpoint ? see_checkpoint(task, record, error) : add_row(task, record, error);
+        if (is_checkpoint) {
+            outcome = see_checkpoint(task, record, error);
+        } else if (task->adopt || !restore->found) {
+            outcome = add_row(task, record, error);
+        }
     }
     if (*count > 0) {
         task->calls->reader_release(restore->reader, restore->records, *count);
@@ -415,6 +418,15 @@ static enum outcome read_batch(struct task *task, size_t *count, struct error *e
         }
     }
     return outcome;
+}
+
+/* Behind checkpoint n there may be what was aborted, but no checkpoint: that one would mean that
+ * the group's offsets were set back. Its marker alone needs no look. */
+static bool is_read(const struct task *task)
+{
+    const struct restore *restore = task->restore;
+    return task->adopt ? restore->position >= restore->end
+                       : restore->found && restore->position + 1 >= restore->end;
 }
 
 enum outcome restore_step(struct task *task, bool *done, struct error *error)
@@ -431,12 +443,15 @@ enum outcome restore_step(struct task *task, bool *done, struct error *error)
         if (outcome != OK) {
             return outcome;
         }
-        if (task->adopt ? restore->position >= restore->end : restore->found) {
+        if (is_read(task)) {
             outcome = finish(task, error);
             *done = outcome == OK;
             return outcome;
         }
         say_progress(task);
+        if (count == 0 && restore->found && !task->adopt) {
+            return fail(error, RETRY, "an open transaction hides the end of %s", task->changelog);
+        }
         if (count == 0) {
             return wait_for_marker(task, error);
         }

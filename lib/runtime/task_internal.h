@@ -40,7 +40,7 @@ struct task {
     struct task_options options;
     struct port *port;
     const struct port_calls *calls;
-    char *changelog, *history, *transactional_id;
+    char *changelog, *history, *transactional_id, *state_path;
     const struct weir_store **tables; /* the processor's stores and the timers; NULL-terminated */
     struct store *store;
     struct producer *producer;

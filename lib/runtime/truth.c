@@ -195,8 +195,10 @@ static enum outcome compare_file(struct task *task, const struct port_log *chang
         return outcome;
     }
     const struct store_meta *meta = store_meta(task->store);
-    if (meta->commit_number == task->group_number) {
-        return OK;
+    if (meta->commit_number == task->group_number) { /* perhaps all but its last step was done */
+        const struct store_meta reached = *meta;
+        return store_is_restoring(task->store) ? store_restore_end(task->store, &reached, error)
+                                               : OK;
     }
     if (meta->commit_number > task->group_number) {
         if (!task->asked_again) {

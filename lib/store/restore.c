@@ -20,8 +20,11 @@ static enum outcome set_mark(struct store *store, bool restoring, struct error *
 
 enum outcome store_restore_begin(struct store *store, bool fresh, struct error *error)
 {
+    if (store->restore != RESTORE_NONE) { /* given up before: what it has committed stands */
+        connection_rollback(store);
+        return OK;
+    }
     CHECK_EQUAL(store->phase, PHASE_IDLE);
-    CHECK_EQUAL(store->restore, RESTORE_NONE);
     if (fresh) {
         enum outcome outcome = set_mark(store, true, error);
         if (outcome == OK) {
@@ -33,6 +36,11 @@ enum outcome store_restore_begin(struct store *store, bool fresh, struct error *
     }
     store->restore = fresh ? RESTORE_FRESH : RESTORE_TAIL;
     return OK;
+}
+
+bool store_is_restoring(const struct store *store)
+{
+    return store->restore != RESTORE_NONE;
 }
 
 enum outcome restore_write(struct store *store, struct error *error)

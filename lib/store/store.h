@@ -120,12 +120,14 @@ MUST_CHECK enum outcome store_first_timer(struct store *store, struct arena *are
  * set aside at the next open. begin may be called on a file that has content (the tail of the
  * changelog is added to it: then sync is not relaxed and no mark is set unless `fresh`). Between
  * them: put and delete as above, store_restore_slice to commit a slice. An ABORT from any of them
- * undoes the slice: go on from store_meta()->changelog_offset, or call end again. */
+ * undoes the slice: go on from store_meta()->changelog_offset, or call end again. A restore that was
+ * given up may be begun again: what it has committed stands. */
 MUST_CHECK enum outcome store_restore_begin(struct store *store, bool fresh, struct error *error);
 MUST_CHECK enum outcome store_restore_slice(struct store *store, const struct store_meta *meta,
                                             struct error *error);
 MUST_CHECK enum outcome store_restore_end(struct store *store, const struct store_meta *meta,
                                           struct error *error);
+bool store_is_restoring(const struct store *store); /* begun and not ended */
 
 /* Read-only access for people: opens a live or closed store without ever writing or checkpointing
  * it, and runs one statement, for at most 60 s (FATAL with EXIT_TRY_AGAIN). A statement that would

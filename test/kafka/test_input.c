@@ -92,7 +92,7 @@ static void send_order(struct system *system, const char *id, const char *custom
     struct buffer order;
     buffer_init(&order);
     buffer_format(&order,
-                  "{\"type\":\"PLACE\",\"order_id\":\"%s\",\"currency\":\"EUR\",\"lines\":[", id);
+                  "{\"type\":\"place\",\"order_id\":\"%s\",\"currency\":\"EUR\",\"lines\":[", id);
     for (int i = 1; i <= lines; i++) {
         add_line(&order, i);
     }
@@ -116,7 +116,7 @@ static void intake_puts_bad_orders_aside_and_goes_on(void **state)
     char *five_megabytes = xmalloc(5 * 1024 * 1024 + 1);
     memset(five_megabytes, 'c', 5 * 1024 * 1024);
     five_megabytes[5 * 1024 * 1024] = 0;
-    system_send(system, order_raw_topic.name, 0, "bad-json", text_bytes("{\"type\":\"PLACE\""));
+    system_send(system, order_raw_topic.name, 0, "bad-json", text_bytes("{\"type\":\"place\""));
     send_order(system, "big", five_megabytes, 1);
     send_order(system, "long", "c", 2000);
     system_send(system, order_raw_topic.name, 0, "", text_bytes("{}"));
@@ -133,7 +133,7 @@ static void intake_puts_bad_orders_aside_and_goes_on(void **state)
     process_stop(system, process);
     expect_records(system, "order.raw.dlq", 0, dead,
                    "bad-json MALFORMED json\n"
-                   "big REJECTED customer_id\n"
+                   "big REJECTED customer\n"
                    "long REJECTED lines\n"
                    " MALFORMED key\n"
                    "null MALFORMED json\n"

@@ -1,7 +1,7 @@
 /* test_audit_flow.c - exactly once, flow and views: what the audit must find when records are lost,
  * doubled or invented, and how it reports.
  */
-#include "audit_shop.h"
+#include "audit_day.h"
 
 /* o1's Accepted: its cause has three outputs, two commands and this. */
 static struct entry *accepted_o1(void)

@@ -32,9 +32,9 @@ static void reads_offsets_and_distances_from_the_end(void **state)
     means("0", POSITION_OFFSET, 0);
     means("1234", POSITION_OFFSET, 1234);
     means("999999999999", POSITION_OFFSET, 999999999999);
-    means("-10", POSITION_BEFORE_END, 10);
-    means("-0", POSITION_BEFORE_END, 0);
-    means("-9223372036854775808", POSITION_BEFORE_END, INT64_MAX);
+    means("-10", POSITION_LAST, 10);
+    means("-0", POSITION_LAST, 0);
+    means("-1000000", POSITION_LAST, 1000000);
     means("start", POSITION_START, 0);
     means("end", POSITION_END, 0);
 }
@@ -59,33 +59,29 @@ static void refuses_what_is_neither(void **state)
     refused("2023-11-14T22:13:20+01:00");
     refused("12x");
     refused("2023-13-14");
+    refused("-1000001");
+    refused("-9223372036854775808");
+}
+
+static void resolves(struct position position, const struct port_log *logs, int64_t first,
+                     int64_t second)
+{
+    struct error error;
+    int64_t offsets[2];
+    assert_int_equal(position_resolve(position, NULL, "t", logs, 2, offsets, &error), OK);
+    assert_int_equal(offsets[0], first);
+    assert_int_equal(offsets[1], second);
 }
 
 static void stays_inside_the_log(void **state)
 {
     (void)state;
-    static const struct port_log logs[] = {{.low = 10, .stable = 90, .high = 100},
-                                           {.low = 0, .stable = 0, .high = 0}};
-    struct error error;
-    int64_t offsets[2];
-    assert_int_equal(position_resolve((struct position){POSITION_BEFORE_END, 5}, NULL, "t", logs, 2,
-                                      offsets, &error),
-                     OK);
-    assert_int_equal(offsets[0], 95);
-    assert_int_equal(offsets[1], 0);
-    assert_int_equal(position_resolve((struct position){POSITION_BEFORE_END, 500}, NULL, "t", logs,
-                                      2, offsets, &error),
-                     OK);
-    assert_int_equal(offsets[0], 10);
-    assert_int_equal(position_resolve((struct position){POSITION_OFFSET, 3}, NULL, "t", logs, 2,
-                                      offsets, &error),
-                     OK);
-    assert_int_equal(offsets[0], 10);
-    assert_int_equal(offsets[1], 3);
-    assert_int_equal(position_resolve((struct position){POSITION_END, 0}, NULL, "t", logs, 2,
-                                      offsets, &error),
-                     OK);
-    assert_int_equal(offsets[0], 100);
+    static const struct port_log logs[] = {{.low = 10, .stable = 90, .high = 100}, {.high = 0}};
+    resolves((struct position){POSITION_START, 0}, logs, 10, 0);
+    resolves((struct position){POSITION_END, 0}, logs, 100, 0);
+    resolves((struct position){POSITION_OFFSET, 3}, logs, 10, 3);
+    resolves((struct position){POSITION_OFFSET, 30}, logs, 30, 30);
+    resolves((struct position){POSITION_LAST, 0}, logs, 100, 0);
 }
 
 int main(void)

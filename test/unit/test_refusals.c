@@ -48,7 +48,7 @@ static void says_what_to_write_instead(void **state)
 {
     (void)state;
     assert_int_equal(check("bootstrap.servers", "x:1"), FATAL);
-    assert_non_null(strstr(error.text, "kafka.bootstrap_servers"));
+    assert_non_null(strstr(error.text, "set bootstrap.servers"));
     assert_int_equal(check("fetch.wait.max.msec", "5"), FATAL);
     assert_non_null(strstr(error.text, "has no setting fetch.wait.max.msec"));
     assert_int_equal(check("fetch.wait.max.ms", "soon"), FATAL);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../tools/report.h"
+#include "../../tools/figures.h"
 #include "../../tools/supervisor.h"
 
 #include <cmocka.h>
@@ -71,11 +71,11 @@ static void numbers_are_grouped_by_thousands(void **state)
 {
     (void)state;
     char text[32];
-    assert_string_equal(report_number(0, text), "0");
-    assert_string_equal(report_number(999, text), "999");
-    assert_string_equal(report_number(1000, text), "1,000");
-    assert_string_equal(report_number(-1234567, text), "-1,234,567");
-    assert_string_equal(report_number(INT64_MIN, text), "-9,223,372,036,854,775,808");
+    assert_string_equal(figures_number(0, text), "0");
+    assert_string_equal(figures_number(999, text), "999");
+    assert_string_equal(figures_number(1000, text), "1,000");
+    assert_string_equal(figures_number(-1234567, text), "-1,234,567");
+    assert_string_equal(figures_number(INT64_MIN, text), "-9,223,372,036,854,775,808");
 }
 
 int main(void)

@@ -4,8 +4,8 @@
  * knows from the domain's text. It needs no broker; whoever has the records feeds them:
  *
  *     audit_open, audit_processor..., audit_partition...
- *     for each phase: audit_record of every topic of that phase     a partition in order,
- * partitions in any order fold_open, fold_record..., fold_compare for each state file   (fold.h)
+ *     audit_record...       phase by phase; a partition in order, partitions in any order
+ *     fold_record..., fold_compare    for each state file (fold.h)
  *     audit_finish, audit_findings
  *
  * Phases put causes before effects: checkpoints and dead letters, then orders, commands, what came
@@ -39,7 +39,7 @@ void audit_processor(struct audit *audit, const char *application_id);
 
 /* A partition that will be fed from offset `low` up to `high`, as the log stood when the audit
  * began. */
-void audit_partition(struct audit *audit, const char *topic, int32_t partition, int64_t low,
+void audit_partition(struct audit *audit, const char *topic, int32_t number, int64_t low,
                      int64_t high);
 
 /* In which phase a topic is to be fed, 0 to AUDIT_PHASES - 1. */

@@ -187,10 +187,10 @@ static struct found look(const struct partition *input, int64_t from, int64_t to
 }
 
 /* One commit's counts of one input against the records that are there. */
-static void check_range(struct audit *audit, const struct partition *input,
+static void check_range(struct audit *audit, const struct partition *input, const struct flow *flow,
                         const struct range *range)
 {
-    struct place at = {input->flow->history, input->number, range->history_offset};
+    struct place at = {flow->history, input->number, range->history_offset};
     struct found found = look(input, range->first, range->next);
     int64_t accounted = range->handled + range->stale + range->dead;
     checked(audit, I23, found.records);
@@ -307,22 +307,25 @@ static void check_outputs(struct audit *audit, const struct flow *flow)
     }
 }
 
+static void check_ranges(struct audit *audit, const struct partition *input,
+                         const struct flow *flow)
+{
+    for (size_t i = 0; i < input->range_count; i++) {
+        check_range(audit, input, flow, &input->ranges[i]);
+    }
+    check_sums(audit, input);
+}
+
 void flow_finish(struct audit *audit)
 {
     for (size_t i = 0; i < audit->partition_count; i++) {
         const struct partition *input = audit->partitions[i];
-        bool is_input =
-            input->flow || (input->kind && input->kind->answers) || input->highest_cause >= 0;
-        if (!is_input) {
-            continue;
-        }
-        for (size_t n = 0; n < input->range_count; n++) {
-            check_range(audit, input, &input->ranges[n]);
-        }
-        check_names(audit, input);
-        check_end(audit, input);
         if (input->flow) {
-            check_sums(audit, input);
+            check_ranges(audit, input, input->flow);
+        }
+        if (input->flow || (input->kind && input->kind->answers) || input->highest_cause >= 0) {
+            check_names(audit, input);
+            check_end(audit, input);
         }
     }
     for (size_t i = 0; i < audit->flow_count && !audit->options.online; i++) {

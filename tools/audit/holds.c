@@ -248,7 +248,7 @@ static void take_reply(struct audit *audit, const struct place *at, struct hold 
 
 void holds_read_reply(struct audit *audit, const struct place *at, const void *record)
 {
-    struct reply reply;
+    struct reply reply = {0};
     read_reply(record, &reply);
     checked(audit, I5, 1);
     if (reply.kind == STOCK_REPLY_REFUSED && reply.reason == STOCK_REASON_CONFLICT) {

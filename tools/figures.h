@@ -1,7 +1,7 @@
-/* report.h - the figures of `weir watch`, as a line, a screen, a text for people and JSON for
+/* figures.h - the figures of `weir watch`, as a line, a screen, a text for people and JSON for
  * scripts. */
-#ifndef WEIR_TOOLS_REPORT_H
-#define WEIR_TOOLS_REPORT_H
+#ifndef WEIR_TOOLS_FIGURES_H
+#define WEIR_TOOLS_FIGURES_H
 
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 #include "status.h"
 #include "stock_levels.h"
 
-struct report {
+struct figures {
     struct orders orders;
     struct stock_levels stock;
     struct status status; /* count 0: none was given */
@@ -19,16 +19,16 @@ struct report {
 };
 
 /* One line of progress, with its newline. */
-void report_line(const struct report *report, FILE *out);
+void figures_line(const struct figures *figures, FILE *out);
 
 /* The same as a block of lines with a line per process. Returns how many lines; `redraw`: over the
  * last that many. */
-int report_screen(const struct report *report, int redraw, FILE *out);
+int figures_screen(const struct figures *figures, int redraw, FILE *out);
 
-void report_final(const struct report *report, FILE *out);
-void report_json(const struct report *report, struct buffer *out);
+void figures_print(const struct figures *figures, FILE *out);
+void figures_json(const struct figures *figures, struct buffer *out);
 
 /* 1234567 as "1,234,567" into `text` (at least 32 bytes). */
-const char *report_number(int64_t number, char *text);
+const char *figures_number(int64_t number, char *text);
 
 #endif

@@ -1,5 +1,5 @@
-/* report.c - prints what `weir watch` knows. */
-#include "report.h"
+/* figures.c - prints what `weir watch` knows. */
+#include "figures.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 enum { NUMBER_MAX = 32, LABEL_WIDTH = 26, COUNT_WIDTH = 12 };
 
-const char *report_number(int64_t number, char *text)
+const char *figures_number(int64_t number, char *text)
 {
     char plain[NUMBER_MAX];
     int length = snprintf(plain, sizeof plain, "%" PRIu64,
@@ -39,7 +39,7 @@ static void print_money(int64_t minor, const char *currency, FILE *out)
     for (int i = 0; i < decimals; i++) {
         unit *= 10;
     }
-    fprintf(out, "%s %s", currency, report_number(minor / unit, number));
+    fprintf(out, "%s %s", currency, figures_number(minor / unit, number));
     if (decimals > 0) {
         int64_t rest = minor % unit;
         fprintf(out, ".%0*" PRId64, decimals, rest < 0 ? -rest : rest);
@@ -54,54 +54,55 @@ static int64_t answered(const struct orders *orders)
 
 /* ---- while it runs ---- */
 
-void report_line(const struct report *report, FILE *out)
+void figures_line(const struct figures *figures, FILE *out)
 {
-    const struct orders *orders = &report->orders;
+    const struct orders *orders = &figures->orders;
     char number[NUMBER_MAX];
-    fprintf(out, "%4.0f s  placed %s", (double)report->watched_ms / 1000,
-            report_number(orders->placed, number));
+    fprintf(out, "%4.0f s  placed %s", (double)figures->watched_ms / 1000,
+            figures_number(orders->placed, number));
     for (int i = STANDING_CONFIRMED; i < STANDINGS; i++) {
         if (orders->by_standing[i] > 0) {
             fprintf(out, "  %s %s", standing_name((enum order_standing)i),
-                    report_number(orders->by_standing[i], number));
+                    figures_number(orders->by_standing[i], number));
         }
     }
-    fprintf(out, "  in flight %s", report_number(orders_open(orders), number));
-    fprintf(out, "  %.0f/s  p50 %s ms", report->answers_per_s,
-            report_number(histogram_percentile(orders->latency, 0.5), number));
-    fprintf(out, "  p99 %s ms", report_number(histogram_percentile(orders->latency, 0.99), number));
-    if (report->status.count > 0) {
-        fprintf(out, "  restarts %" PRId64, status_restarts(&report->status));
+    fprintf(out, "  in flight %s", figures_number(orders_open(orders), number));
+    fprintf(out, "  %.0f/s  p50 %s ms", figures->answers_per_s,
+            figures_number(histogram_percentile(orders->latency, 0.5), number));
+    fprintf(out, "  p99 %s ms",
+            figures_number(histogram_percentile(orders->latency, 0.99), number));
+    if (figures->status.count > 0) {
+        fprintf(out, "  restarts %" PRId64, status_restarts(&figures->status));
     }
     fprintf(out, "\n");
 }
 
-int report_screen(const struct report *report, int redraw, FILE *out)
+int figures_screen(const struct figures *figures, int redraw, FILE *out)
 {
-    const struct orders *orders = &report->orders;
+    const struct orders *orders = &figures->orders;
     char number[4][NUMBER_MAX];
     int lines = 0;
     if (redraw > 0) {
         fprintf(out, "\033[%dA", redraw);
     }
     fprintf(out, "orders     %s placed, %s in flight after %.0f s\033[K\n",
-            report_number(orders->placed, number[0]), report_number(orders_open(orders), number[1]),
-            (double)report->watched_ms / 1000);
+            figures_number(orders->placed, number[0]),
+            figures_number(orders_open(orders), number[1]), (double)figures->watched_ms / 1000);
     fprintf(out, "           %s confirmed, %s cancelled, %s rejected, %s dead-lettered\033[K\n",
-            report_number(orders->by_standing[STANDING_CONFIRMED], number[0]),
-            report_number(orders->by_standing[STANDING_CANCELLED], number[1]),
-            report_number(orders->by_standing[STANDING_REJECTED], number[2]),
-            report_number(orders->by_standing[STANDING_DEAD], number[3]));
+            figures_number(orders->by_standing[STANDING_CONFIRMED], number[0]),
+            figures_number(orders->by_standing[STANDING_CANCELLED], number[1]),
+            figures_number(orders->by_standing[STANDING_REJECTED], number[2]),
+            figures_number(orders->by_standing[STANDING_DEAD], number[3]));
     fprintf(out, "answers    %.0f orders/s; place to answer p50 %s ms, p99 %s ms\033[K\n",
-            report->answers_per_s,
-            report_number(histogram_percentile(orders->latency, 0.5), number[0]),
-            report_number(histogram_percentile(orders->latency, 0.99), number[1]));
+            figures->answers_per_s,
+            figures_number(histogram_percentile(orders->latency, 0.5), number[0]),
+            figures_number(histogram_percentile(orders->latency, 0.99), number[1]));
     fprintf(out, "stock      %s units held, %s committed\033[K\n",
-            report_number(report->stock.sums.held, number[0]),
-            report_number(report->stock.sums.committed, number[1]));
+            figures_number(figures->stock.sums.held, number[0]),
+            figures_number(figures->stock.sums.committed, number[1]));
     lines += 4;
-    for (size_t i = 0; i < report->status.count; i++, lines++) {
-        const struct status_process *process = &report->status.processes[i];
+    for (size_t i = 0; i < figures->status.count; i++, lines++) {
+        const struct status_process *process = &figures->status.processes[i];
         fprintf(out, "%-14s pid %-7" PRId64 " %-8s restarts %" PRId64 "%s%s\033[K\n", process->name,
                 process->pid, process->state, process->restarts,
                 process->last_exit[0] ? ", last " : "", process->last_exit);
@@ -126,7 +127,7 @@ static void print_count(const char *label, int indent, int64_t count, int64_t of
 {
     char number[NUMBER_MAX];
     fprintf(out, "%*s%-*s %*s", indent, "", LABEL_WIDTH - indent, label, COUNT_WIDTH,
-            report_number(count, number));
+            figures_number(count, number));
     if (of > 0) {
         fprintf(out, "   %5.1f %%", 100.0 * (double)count / (double)of);
     }
@@ -153,9 +154,9 @@ static void print_standings(const struct orders *orders, FILE *out)
     print_count("Cancellations asked for", 0, orders->cancel_records, 0, out);
 }
 
-static void print_reserved(const struct report *report, FILE *out)
+static void print_reserved(const struct figures *figures, FILE *out)
 {
-    const struct orders *orders = &report->orders;
+    const struct orders *orders = &figures->orders;
     char number[NUMBER_MAX];
     print_count("Lines reserved", 0, orders->lines, 0, out);
     print_count("Units reserved", 0, orders->units, 0, out);
@@ -165,9 +166,9 @@ static void print_reserved(const struct report *report, FILE *out)
         fprintf(out, "\n");
     }
     fprintf(out, "%-*s %s units committed,", LABEL_WIDTH, "Stock now",
-            report_number(report->stock.sums.committed, number));
-    fprintf(out, " %s held,", report_number(report->stock.sums.held, number));
-    fprintf(out, " %s available\n", report_number(report->stock.sums.available, number));
+            figures_number(figures->stock.sums.committed, number));
+    fprintf(out, " %s held,", figures_number(figures->stock.sums.held, number));
+    fprintf(out, " %s available\n", figures_number(figures->stock.sums.available, number));
 }
 
 static void print_dead(const struct orders *orders, FILE *out)
@@ -193,9 +194,9 @@ static void print_speed(const struct orders *orders, FILE *out)
     fprintf(out, "%-*s", LABEL_WIDTH, "Place to answer");
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         fprintf(out, " %s %s ms,", shown[i].name,
-                report_number(histogram_percentile(orders->latency, shown[i].share), number));
+                figures_number(histogram_percentile(orders->latency, shown[i].share), number));
     }
-    fprintf(out, " most %s ms\n", report_number(orders->latency->max, number));
+    fprintf(out, " most %s ms\n", figures_number(orders->latency->max, number));
     double seconds = (double)(orders->last_answered_ms - orders->first_intended_ms) / 1000;
     if (seconds > 0) {
         fprintf(out, "%-*s %.1f orders/s over %.1f s\n", LABEL_WIDTH, "Answered",
@@ -203,19 +204,19 @@ static void print_speed(const struct orders *orders, FILE *out)
     }
 }
 
-void report_final(const struct report *report, FILE *out)
+void figures_print(const struct figures *figures, FILE *out)
 {
-    print_standings(&report->orders, out);
-    print_reserved(report, out);
-    print_dead(&report->orders, out);
-    if (report->orders.unreadable > 0) {
-        print_count("Events that cannot be read", 0, report->orders.unreadable, 0, out);
+    print_standings(&figures->orders, out);
+    print_reserved(figures, out);
+    print_dead(&figures->orders, out);
+    if (figures->orders.unreadable > 0) {
+        print_count("Events that cannot be read", 0, figures->orders.unreadable, 0, out);
     }
-    if (report->status.count > 0) {
-        print_count("Processes", 0, (int64_t)report->status.count, 0, out);
-        print_count("Restarts", 0, status_restarts(&report->status), 0, out);
+    if (figures->status.count > 0) {
+        print_count("Processes", 0, (int64_t)figures->status.count, 0, out);
+        print_count("Restarts", 0, status_restarts(&figures->status), 0, out);
     }
-    print_speed(&report->orders, out);
+    print_speed(&figures->orders, out);
 }
 
 /* ---- for scripts ---- */
@@ -246,9 +247,9 @@ static void add_standings(const struct orders *orders, struct buffer *out)
     buffer_add_string(out, "}}");
 }
 
-static void add_reserved(const struct report *report, struct buffer *out)
+static void add_reserved(const struct figures *figures, struct buffer *out)
 {
-    const struct orders *orders = &report->orders;
+    const struct orders *orders = &figures->orders;
     buffer_format(out,
                   "\"reserved\":{\"lines\":%" PRId64 ",\"units\":%" PRId64 ",\"money_minor\":{",
                   orders->lines, orders->units);
@@ -260,8 +261,8 @@ static void add_reserved(const struct report *report, struct buffer *out)
     buffer_format(out,
                   "}},\"stock\":{\"on_hand\":%" PRId64 ",\"held\":%" PRId64
                   ",\"committed\":%" PRId64 ",\"available\":%" PRId64 "}",
-                  report->stock.sums.on_hand, report->stock.sums.held, report->stock.sums.committed,
-                  report->stock.sums.available);
+                  figures->stock.sums.on_hand, figures->stock.sums.held,
+                  figures->stock.sums.committed, figures->stock.sums.available);
 }
 
 static void add_dead(const struct orders *orders, struct buffer *out)
@@ -277,16 +278,16 @@ static void add_dead(const struct orders *orders, struct buffer *out)
     buffer_add_byte(out, ']');
 }
 
-void report_json(const struct report *report, struct buffer *out)
+void figures_json(const struct figures *figures, struct buffer *out)
 {
-    const struct histogram *latency = report->orders.latency;
+    const struct histogram *latency = figures->orders.latency;
     buffer_format(out, "{\"settled\":%s,\"watched_ms\":%" PRId64 ",",
-                  report->settled ? "true" : "false", report->watched_ms);
-    add_standings(&report->orders, out);
+                  figures->settled ? "true" : "false", figures->watched_ms);
+    add_standings(&figures->orders, out);
     buffer_add_byte(out, ',');
-    add_reserved(report, out);
+    add_reserved(figures, out);
     buffer_add_byte(out, ',');
-    add_dead(&report->orders, out);
+    add_dead(&figures->orders, out);
     buffer_format(out,
                   ",\"latency_ms\":{\"count\":%" PRIu64 ",\"p50\":%" PRId64 ",\"p90\":%" PRId64
                   ",\"p99\":%" PRId64 ",\"p99_9\":%" PRId64 ",\"max\":%" PRId64 "}",
@@ -294,6 +295,6 @@ void report_json(const struct report *report, struct buffer *out)
                   histogram_percentile(latency, 0.9), histogram_percentile(latency, 0.99),
                   histogram_percentile(latency, 0.999), latency->max);
     buffer_format(out, ",\"answered_ms\":%" PRId64 ",\"processes\":%zu,\"restarts\":%" PRId64 "}\n",
-                  report->orders.last_answered_ms - report->orders.first_intended_ms,
-                  report->status.count, status_restarts(&report->status));
+                  figures->orders.last_answered_ms - figures->orders.first_intended_ms,
+                  figures->status.count, status_restarts(&figures->status));
 }
