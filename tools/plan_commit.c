@@ -13,12 +13,14 @@ static void fill_checkpoint(const struct task_facts *facts, const struct plan *p
 {
     const struct last_checkpoint *last = &facts->changelog;
     for (size_t i = 0; i < facts->input_count; i++) {
-        int64_t from = plan->from[i];
-        ranges[i] = (struct input_range){
-            .topic = facts->inputs[i].topic,
-            .first_offset = from >= 0 && from < plan->to[i] ? from : plan->to[i],
-            .next_offset = plan->to[i],
-        };
+        /* The history is about the task: what a foreign tool said in between does not count. A
+         * range without any records says that this much input was given up. */
+        const char *topic = facts->inputs[i].topic;
+        int64_t before = facts_checkpoint_offset(facts, topic), to = plan->to[i];
+        bool gives_up = plan->rows == ROWS_AS_THEY_ARE && before >= 0 && before < to;
+        ranges[i] = (struct input_range){.topic = topic,
+                                         .first_offset = gives_up ? before : to,
+                                         .next_offset = to};
     }
     if (plan->same_incarnation && last->found) {
         snprintf(incarnation, INCARNATION_BYTES, "%.32s", last->checkpoint.incarnation);

@@ -94,7 +94,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     arena_init(&restore->checkpoint_arena);
     buffer_init(&restore->scratch);
     task->restore = restore;
-    log_event(LOG_INFO, "restoring",
+    log_event(task->waiting_since_us > 0 ? LOG_DEBUG : LOG_INFO, "restoring", /* again and again */
               "partition=%d to=%" PRId64 " from_offset=%" PRId64 " high=%" PRId64 " state=%s",
               (int)task->options.partition, task->group_number, from, log.high,
               fresh ? "new" : "tail");

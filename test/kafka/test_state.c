@@ -277,7 +277,7 @@ static void waits_for_space_on_a_full_disk(void **state)
     }
     shell("head -c 1800000 /dev/zero >%s/filler", disk);
     struct process *process = run(system, "tiny", NULL);
-    process_expect_said(system, process, "full", PATIENCE_MS);
+    process_expect_said(system, process, "no space left for state file", PATIENCE_MS);
     system_sleep(1000);
     assert_true(process_is_running(system, process));
     shell("rm %s/filler", disk);

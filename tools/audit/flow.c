@@ -103,7 +103,6 @@ void flow_checkpoint(struct audit *audit, const struct place *at,
     }
     flow->commit_number = checkpoint->commit_number;
     flow->outputs += checkpoint->outputs;
-    flow->timers_fired += checkpoint->timers_fired;
     flow->last = *at;
     for (size_t i = 0; i < checkpoint->inputs.count; i++) {
         take_range(audit, at, flow, checkpoint, &checkpoint->inputs.items[i]);
@@ -291,25 +290,19 @@ static bool may_be_compacted(const struct audit *audit)
 
 static void check_outputs(struct audit *audit, const struct flow *flow)
 {
-    int64_t outputs = 0, views = 0;
-    for (size_t i = 0; i < audit->partition_count; i++) {
-        if (audit->partitions[i]->flow == flow) {
-            outputs += audit->partitions[i]->outputs;
-            views += audit->partitions[i]->views;
-        }
-    }
-    int64_t found = outputs + views;
+    int64_t found = flow->found_outputs + flow->found_views;
     if (found > flow->outputs || (found < flow->outputs && !may_be_compacted(audit))) {
         broken(audit, I25, &flow->last,
                "out: expected %" PRId64 " outputs by all checkpoints up to commit %" PRId64
                ", found %" PRId64 " and %" PRId64 " in views",
-               flow->outputs, flow->commit_number, outputs, views);
+               flow->outputs, flow->commit_number, flow->found_outputs, flow->found_views);
     }
 }
 
-static void check_ranges(struct audit *audit, const struct partition *input,
-                         const struct flow *flow)
+static void check_ranges(struct audit *audit, const struct partition *input, struct flow *flow)
 {
+    flow->found_outputs += input->outputs;
+    flow->found_views += input->views;
     for (size_t i = 0; i < input->range_count; i++) {
         check_range(audit, input, flow, &input->ranges[i]);
     }

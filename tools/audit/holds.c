@@ -25,20 +25,22 @@ struct reply {
 
 #define REPLIES 8
 
-#define COPY(type)                                                                               \
-    copy_reply(reply, record->payload.type.reservation_id, record->payload.type.order_id,        \
-               record->payload.type.sku, record->payload.type.line_no, record->payload.type.qty, \
-               &record->payload.type.allocations, record->payload.type.command,                  \
-               record->payload.type.reason,                                                      \
+#define COPY(type)                                                                 \
+    copy_reply(reply, record->payload_branch, record->payload.type.reservation_id, \
+               record->payload.type.order_id, record->payload.type.sku,            \
+               record->payload.type.line_no, record->payload.type.qty,             \
+               &record->payload.type.allocations, record->payload.type.command,    \
+               record->payload.type.reason,                                        \
                record->payload.type.has_expires_ms ? record->payload.type.expires_ms : 0)
 
-static void copy_reply(struct reply *reply, const char *reservation_id, const char *order_id,
-                       const char *sku, int32_t line_no, int32_t qty,
+static void copy_reply(struct reply *reply, enum stock_reply_branch kind,
+                       const char *reservation_id, const char *order_id, const char *sku,
+                       int32_t line_no, int32_t qty,
                        const struct stock_allocation_array *allocations,
                        enum stock_command_kind command, enum stock_reason reason,
                        int64_t expires_ms)
 {
-    *reply = (struct reply){.kind = reply->kind,
+    *reply = (struct reply){.kind = kind,
                             .reservation_id = reservation_id,
                             .order_id = order_id,
                             .sku = sku,
@@ -59,7 +61,6 @@ static void copy_reply(struct reply *reply, const char *reservation_id, const ch
 
 static void read_reply(const struct stock_reply *record, struct reply *reply)
 {
-    reply->kind = record->payload_branch;
     switch (record->payload_branch) {
     case STOCK_REPLY_RESERVED:
         COPY(reserved);
@@ -136,7 +137,6 @@ static int reason_in(const struct hold *hold)
         return hold->reason;
     case HOLD_HELD:
     case HOLD_COMMITTED:
-    case HOLD_STATES:
         break;
     }
     return -1;

@@ -78,7 +78,9 @@ struct partition {
 struct flow {
     const char *history;
     int32_t partition;
-    int64_t commit_number, outputs, timers_fired;
+    int64_t commit_number;
+    int64_t outputs;                    /* by its checkpoints ... */
+    int64_t found_outputs, found_views; /* ... and by the topics */
     char incarnation[33];
     struct place last; /* its last checkpoint */
 };
@@ -132,8 +134,8 @@ enum hold_state {
     HOLD_EXPIRED,
     HOLD_REFUSED,
     HOLD_FENCED,
-    HOLD_STATES
 };
+enum { HOLD_STATES = HOLD_FENCED + 1 };
 
 /* A reservation. */
 struct hold {
