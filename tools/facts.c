@@ -170,7 +170,7 @@ enum outcome facts_gather(const struct facts_source *source, struct arena *arena
         outcome = checkpoint_last(source->port, source->codec, changelog, source->partition, arena,
                                   &facts->changelog, error);
     }
-    if (outcome == OK) {
+    if (outcome == OK && before != GROUP_HELD) {
         outcome = ask_group(source, facts, error);
     }
     facts->moving = facts->group == GROUP_AT && facts->number > number &&

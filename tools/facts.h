@@ -23,12 +23,12 @@ struct input_facts {
 };
 
 enum group_state {
-    GROUP_HELD,    /* an open transaction holds the offsets: no answer */
     GROUP_NONE,    /* no input has an offset */
     GROUP_FOREIGN, /* an offset was not set by weir */
     GROUP_MIXED,   /* offsets of different commits */
     GROUP_PARTIAL, /* some inputs have none */
     GROUP_AT,      /* all are of commit `number` */
+    GROUP_HELD,    /* an open transaction holds the offsets: no answer */
 };
 
 enum file_state { FILE_NONE, FILE_READ, FILE_UNREADABLE };

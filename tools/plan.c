@@ -134,13 +134,8 @@ enum outcome plan_accept_input_loss(const struct task_facts *facts, struct plan 
     return OK;
 }
 
-enum outcome plan_changelog_from_file(const struct task_facts *facts, struct plan *plan,
-                                      struct error *error)
+enum outcome plan_check_file(const struct task_facts *facts, struct error *error)
 {
-    enum outcome outcome = refuse_open_transaction(facts, error);
-    if (outcome != OK) {
-        return outcome;
-    }
     if (facts->file != FILE_READ) {
         return refuse(facts, error, "there is no state file to be read here%s%s",
                       facts->file_trouble[0] ? ": " : "", facts->file_trouble);
@@ -151,15 +146,25 @@ enum outcome plan_changelog_from_file(const struct task_facts *facts, struct pla
                       ", and that is not where the group stands: it cannot stand for the changelog",
                       facts->meta.commit_number);
     }
+    return OK;
+}
+
+enum outcome plan_changelog_from_file(const struct task_facts *facts, struct plan *plan,
+                                      struct error *error)
+{
+    enum outcome outcome = refuse_open_transaction(facts, error);
+    if (outcome != OK) {
+        return outcome;
+    }
     *plan = (struct plan){.number = next_number(facts), .rows = ROWS_FROM_FILE};
     plan->recreate = facts->changelog.log.low > 0 || facts->changelog.unreadable[0] != 0;
     plan->nothing_to_do =
-        facts->moving ||
-        (changelog_is_whole(facts) && facts->changelog.checkpoint.commit_number >= facts->number);
+        facts->moving || (changelog_is_whole(facts) && facts->group == GROUP_AT &&
+                          facts->changelog.checkpoint.commit_number >= facts->number);
     for (size_t i = 0; i < facts->input_count; i++) {
         plan->from[i] = plan->to[i] = facts->inputs[i].committed.offset;
     }
-    return OK;
+    return plan->nothing_to_do ? OK : plan_check_file(facts, error);
 }
 
 enum outcome plan_forget_everything(const struct task_facts *facts, struct plan *plan,

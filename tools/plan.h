@@ -41,6 +41,9 @@ planner plan_accept_input_loss;
 /* `weir reset --changelog-from-file`: the file is at the group's commit, the changelog is not. */
 planner plan_changelog_from_file;
 
+/* Refuses unless the file is what the group stands at. */
+MUST_CHECK enum outcome plan_check_file(const struct task_facts *facts, struct error *error);
+
 /* `weir reset --forget-everything`: no rows, inputs from their log's start. */
 planner plan_forget_everything;
 

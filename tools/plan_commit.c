@@ -126,8 +126,8 @@ enum outcome plan_rows(const struct tasks *tasks, const struct task_facts *facts
 {
     char changelog[300];
     snprintf(changelog, sizeof changelog, "%s.changelog", facts->application_id);
-    enum outcome outcome = OK;
-    if (plan->rows != ROWS_AS_THEY_ARE && !recreated) {
+    enum outcome outcome = plan->rows == ROWS_FROM_FILE ? plan_check_file(facts, error) : OK;
+    if (outcome == OK && plan->rows != ROWS_AS_THEY_ARE && !recreated) {
         outcome = changelog_keys(tasks->port, changelog, facts->partition, rows, error);
     }
     if (outcome == OK && plan->rows == ROWS_FROM_FILE) {

@@ -151,6 +151,9 @@ enum outcome protocol_init(struct task *task, bool *done, struct error *error)
     case TXN_DOUBT:
     case TXN_ABORT:
     case TXN_MOVED:
+        if (error->exit_code == EXIT_CONFIG) { /* refused, and would be refused again */
+            return FATAL;
+        }
         task_say_waiting(task, "the transaction coordinator", error);
         return OK;
     }
@@ -266,6 +269,7 @@ static enum txn_result transaction(struct task *task, bool *empty, struct error 
     if (result != TXN_DONE) {
         return result;
     }
+    TESTPOINT("commit");
     task->commit_in_doubt = true; /* from here on only the broker knows */
     result = task->calls->commit(task->producer, task->options.transaction_timeout_ms, error);
     TESTPOINT("commit_answered");

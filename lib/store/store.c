@@ -168,7 +168,6 @@ void store_close(struct store *store)
 enum outcome store_set_aside(struct store *store, struct error *error)
 {
     connection_close(store);
-    store->restore = RESTORE_NONE;
     enum outcome outcome = file_set_aside(store->path, "it is stale", error);
     return outcome == OK ? open_empty(store, error) : outcome;
 }

@@ -175,7 +175,8 @@ static void watch(const char *pid, const char *broker_pid, const char *bootstrap
     }
     struct port_log *logs;
     int32_t partitions;
-    for (int tries = 0; admin_logs(admin, "stock.commands", &logs, &partitions, &error) != OK; tries++) {
+    for (int tries = 0; admin_logs(admin, "stock.commands", &logs, &partitions, &error) != OK;
+         tries++) {
         if (tries == 50) {
             die(&error);
         }

@@ -33,6 +33,7 @@ static const struct deaths deaths[] = {
     {{"produced:1"}}, {{"produced:31"}},
     {{"produced_last:1"}}, {{"produced_last:8"}},
     {{"offsets_sent:1"}}, {{"offsets_sent:8"}},
+    {{"commit:1"}}, {{"commit:8"}},
     {{"endtxn_sent:1"}}, {{"endtxn_sent:8"}},
     {{"commit_answered:1"}}, {{"commit_answered:8"}},
     {{"store_commit:1"}}, {{"store_commit:4"}},
@@ -116,7 +117,7 @@ int main(int argc, char **argv)
                                            system_set_up, system_tear_down,
                                            (void *)(uintptr_t)&deaths[i]};
     }
-    (void)argc, (void)argv;
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(expected);
     system_leave();
