@@ -61,35 +61,45 @@ static char *header_text(const struct port_record *record, const char *name, cha
 
 typedef void see_letter(void *context, const char *topic, const struct port_record *record);
 
-/* Every dead letter of these topics; `partition` and `offset` -1: all. */
+/* What to read of these topics; `partition` and `offset` -1: all. *parts is malloc'ed. */
+static enum outcome choose(struct admin *admin, const char *const *topics, size_t count,
+                           int64_t partition, int64_t offset, struct scan_partition **parts,
+                           size_t *part_count, struct error *error)
+{
+    *parts = NULL;
+    *part_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct port_log *logs = NULL;
+        int32_t partitions = 0;
+        enum outcome outcome = admin_logs(admin, topics[i], &logs, &partitions, error);
+        if (outcome != OK) {
+            return outcome;
+        }
+        *parts = xrealloc(*parts, (*part_count + (size_t)partitions + 1) * sizeof **parts);
+        for (int32_t p = 0; p < partitions; p++) {
+            bool one = offset >= 0 && offset < logs[p].stable;
+            if (partition < 0 || partition == p) {
+                (*parts)[(*part_count)++] =
+                    (struct scan_partition){topics[i], p, offset >= 0 ? offset : logs[p].low,
+                                            one ? offset + 1 : logs[p].stable};
+            }
+        }
+        free(logs);
+    }
+    return OK;
+}
+
 static enum outcome read_letters(struct admin *admin, const char *const *topics, size_t count,
                                  int64_t partition, int64_t offset, see_letter *see, void *context,
                                  struct error *error)
 {
-    struct scan_partition *parts = NULL;
-    size_t part_count = 0;
-    enum outcome outcome = OK;
-    for (size_t i = 0; i < count && outcome == OK; i++) {
-        struct port_log *logs;
-        int32_t partitions;
-        outcome = admin_logs(admin, topics[i], &logs, &partitions, error);
-        for (int32_t p = 0; outcome == OK && p < partitions; p++) {
-            if (partition >= 0 && partition != p) {
-                continue;
-            }
-            parts = xrealloc(parts, (part_count + 1) * sizeof *parts);
-            parts[part_count++] =
-                (struct scan_partition){topics[i], p, offset >= 0 ? offset : logs[p].low,
-                                        offset >= 0 && offset < logs[p].stable ? offset + 1
-                                                                               : logs[p].stable};
-        }
-        if (outcome == OK) {
-            free(logs);
-        }
-    }
+    struct scan_partition *parts;
     struct scan *scan = NULL;
-    bool done = outcome != OK || part_count == 0;
-    if (!done) {
+    size_t part_count;
+    enum outcome outcome =
+        choose(admin, topics, count, partition, offset, &parts, &part_count, error);
+    bool done = part_count == 0;
+    if (outcome == OK && !done) {
         outcome = scan_open(&scan, admin, parts, part_count, error);
     }
     while (outcome == OK && !done) {
@@ -348,6 +358,7 @@ static int run(size_t count, char **arguments)
         (void)tool_topic("dlq", topic);
         return EXIT_USAGE;
     }
+    CHECK(topic || is_list);
     if (is_put) {
         return dlq_put(&place, decode_topic(topic), partition, offset, put_processor, force);
     }

@@ -108,6 +108,7 @@ static void look_at_next(const struct facts_source *source, const struct weir_to
                          struct input_facts *input, struct arena *arena)
 {
     struct error why;
+    CHECK(topic);
     if (topic->encoding != WEIR_AVRO || !input->waiting.first_value.data) {
         return;
     }

@@ -14,10 +14,10 @@
 #include <time.h>
 
 #include "base/conf.h"
+#include "load/restock.h"
+#include "load/source.h"
 #include "processors.h"
-#include "restock.h"
 #include "shop.h"
-#include "source.h"
 #include "tool.h"
 
 enum {

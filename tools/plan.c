@@ -110,7 +110,7 @@ enum outcome plan_adopt(const struct task_facts *facts, struct plan *plan, struc
 enum outcome plan_accept_input_loss(const struct task_facts *facts, struct plan *plan,
                                     struct error *error)
 {
-    struct plan adopt;
+    struct plan adopt = {0};
     enum outcome outcome = plan_adopt(facts, &adopt, error);
     if (outcome != OK) {
         return outcome;

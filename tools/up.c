@@ -14,8 +14,8 @@
 
 #include "processors.h"
 #include "runtime/topology.h"
-#include "supervisor.h"
 #include "tool.h"
+#include "up/supervisor.h"
 
 enum { ARGUMENTS_MAX = 2 * OPTION_LIST_MAX + 16 };
 

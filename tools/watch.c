@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "figures.h"
 #include "file.h"
 #include "processors.h"
 #include "shop.h"
 #include "tool.h"
+#include "watch/figures.h"
 
 enum {
     WAIT_MS = 100,

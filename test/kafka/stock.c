@@ -123,8 +123,8 @@ static void follow_up(struct story *story, int order, enum stock_command_branch 
     case STOCK_COMMAND_RESTOCK:
     case STOCK_COMMAND_ADJUST:
         command.payload_branch = STOCK_COMMAND_RELEASE;
-        command.payload.release = (struct release){
-            reservation, id, 1, key, ORDER_REASON_CUSTOMER, false, 0};
+        command.payload.release =
+            (struct release){reservation, id, 1, key, ORDER_REASON_CUSTOMER, false, 0};
         break;
     }
     add_command(story, key, &command);
@@ -162,8 +162,8 @@ static void tell(struct story *story)
     }
     size_t second_part = story->count;
     for (int i = 0; i < FIRST_ORDERS; i++) {
-        static const enum stock_command_branch what[] = {
-            STOCK_COMMAND_EXTEND, STOCK_COMMAND_COMMIT, STOCK_COMMAND_RELEASE};
+        static const enum stock_command_branch what[] = {STOCK_COMMAND_EXTEND, STOCK_COMMAND_COMMIT,
+                                                         STOCK_COMMAND_RELEASE};
         if (i % 4 == 3) {
             reserve(story, i, quantity(i), hold_ms(i)); /* once more */
         } else {
@@ -269,8 +269,7 @@ static void add_line(struct picture *picture, char *line)
 {
     if (picture->line_count == picture->line_room) {
         picture->line_room = picture->line_room > 0 ? picture->line_room * 2 : 256;
-        picture->lines =
-            xrealloc(picture->lines, picture->line_room * sizeof *picture->lines);
+        picture->lines = xrealloc(picture->lines, picture->line_room * sizeof *picture->lines);
     }
     picture->lines[picture->line_count++] = line;
 }
@@ -315,8 +314,8 @@ static const char *cause_text(struct picture *picture, const struct port_record 
         if (strcmp(header.name, CAUSE_HEADER) != 0) {
             continue;
         }
-        if (codec_decode_datum(picture->codec, &cause_record, header.value, &picture->arena,
-                               &cause, &error) != DECODED) {
+        if (codec_decode_datum(picture->codec, &cause_record, header.value, &picture->arena, &cause,
+                               &error) != DECODED) {
             system_fail(picture->system, "a cause that cannot be read: %s", error.text);
         }
         return arena_format(&picture->arena, "%s/%d/%08" PRId64 "/%s %d of %d", cause.topic,
@@ -380,9 +379,10 @@ static void add_record(struct picture *picture, int which, const struct port_rec
         add_level(picture, key, arena_format(arena, "level %s %s", key, value));
         return;
     }
-    add_line(picture, arena_format(arena, "%s by %s partition=%d key=%s %s",
-                                   which == REPLIES ? "reply" : "movement",
-                                   cause_text(picture, record), (int)record->partition, key, value));
+    add_line(picture,
+             arena_format(arena, "%s by %s partition=%d key=%s %s",
+                          which == REPLIES ? "reply" : "movement", cause_text(picture, record),
+                          (int)record->partition, key, value));
 }
 
 static void read_topic(struct picture *picture, int which, const struct stock_marks *marks)
@@ -420,8 +420,8 @@ struct row_place {
     int partition;
 };
 
-static bool add_row(void *context, int columns, const char *const *names,
-                    const char *const *values, const int *types)
+static bool add_row(void *context, int columns, const char *const *names, const char *const *values,
+                    const int *types)
 {
     (void)types;
     const struct row_place *place = context;
@@ -458,9 +458,9 @@ static void read_rows(struct picture *picture, const char *host, int partition)
 
 static void picture_open(struct picture *picture, struct system *system, bool loose)
 {
-    static const struct weir_record *const records[] = {
-        &cause_record, &stock_reply_record, &stock_ledger_entry_record,
-        &stock_level_record_record, NULL};
+    static const struct weir_record *const records[] = {&cause_record, &stock_reply_record,
+                                                        &stock_ledger_entry_record,
+                                                        &stock_level_record_record, NULL};
     struct error error;
     *picture = (struct picture){.system = system, .loose = loose};
     arena_init(&picture->arena);
@@ -528,7 +528,8 @@ static int line_length(const char *line)
 
 void stock_expect_same(struct system *system, const char *expected, const char *found)
 {
-    while (*expected && *found && strncmp(expected, found, (size_t)line_length(expected) + 1) == 0) {
+    while (*expected && *found &&
+           strncmp(expected, found, (size_t)line_length(expected) + 1) == 0) {
         expected += line_length(expected) + 1;
         found += line_length(found) + 1;
     }
@@ -596,10 +597,9 @@ char *stock_undisturbed(struct system *system, int partitions)
     stock_mark(system, &marks);
     for (int p = 0; p < partitions; p++) {
         used[p] = hosts[p];
-        processes[p] = system_run(
-            system, &(struct run){.partition = p,
-                                  .host = hosts[p],
-                                  .application_id = system->application_id});
+        processes[p] = system_run(system, &(struct run){.partition = p,
+                                                        .host = hosts[p],
+                                                        .application_id = system->application_id});
     }
     for (int p = 0; p < partitions; p++) {
         stock_expect_settled(system, &marks, p, 20000);

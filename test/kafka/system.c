@@ -381,8 +381,8 @@ struct process *system_run(struct system *system, const struct run *run)
     arguments[count++] = arena_format(arena, "--config=%s/weir.conf", system->directory);
     arguments[count++] = run->instance ? arena_format(arena, "--instance=%s", run->instance)
                                        : arena_format(arena, "--partition=%d", run->partition);
-    arguments[count++] = arena_format(arena, "-Xstate.dir=%s/%s", system->directory,
-                                      run->host ? run->host : "a");
+    arguments[count++] =
+        arena_format(arena, "-Xstate.dir=%s/%s", system->directory, run->host ? run->host : "a");
     arguments[count++] = arena_format(arena, "-Xbootstrap.servers=%s",
                                       run->bootstrap ? run->bootstrap : world.bootstrap);
     if (run->application_id) {
@@ -493,8 +493,8 @@ void process_expect_said(struct system *system, struct process *process, const c
 
 const char *system_state_path(struct system *system, const char *host, int partition)
 {
-    return arena_format(&system->arena, "%s/%s/%s/p%d.sqlite", system->directory,
-                        host ? host : "a", system->application_id, partition);
+    return arena_format(&system->arena, "%s/%s/%s/p%d.sqlite", system->directory, host ? host : "a",
+                        system->application_id, partition);
 }
 
 /* ---- topics ---- */
@@ -574,8 +574,8 @@ void system_expect_committed(struct system *system, const char *topic, int32_t p
     int64_t end = system_now_ms() + timeout_ms, found;
     while ((found = system_committed(system, topic, partition)) < offset) {
         if (system_now_ms() > end) {
-            system_fail(system, "%s partition %d: committed %" PRId64 ", not %" PRId64
-                                " within %d ms",
+            system_fail(system,
+                        "%s partition %d: committed %" PRId64 ", not %" PRId64 " within %d ms",
                         topic, (int)partition, found, offset, timeout_ms);
         }
         system_sleep(POLL_MS);
@@ -589,8 +589,8 @@ void system_commit(struct system *system, const char *topic, int32_t partition, 
     struct error error;
     struct port_offset at = {.topic = topic, .offset = offset};
     snprintf(at.metadata, sizeof at.metadata, "%s", metadata);
-    must(system,
-         admin_commit(system->admin, system->application_id, &at, 1, partition, &error), &error);
+    must(system, admin_commit(system->admin, system->application_id, &at, 1, partition, &error),
+         &error);
 }
 
 void system_delete_group(struct system *system)

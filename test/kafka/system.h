@@ -47,9 +47,9 @@ bool system_is_there(const char *program);
 void system_leave(void);
 
 const char *system_bootstrap(void);
-const char *system_proxied(void);          /* where a proxy is to listen: wire.h */
+const char *system_proxied(void);                       /* where a proxy is to listen: wire.h */
 int system_proxy_port(void), system_proxied_port(void); /* of the proxy, and behind it */
-void system_broker(const char *command);   /* scripts/kafka COMMAND: start, kill */
+void system_broker(const char *command);                /* scripts/kafka COMMAND: start, kill */
 
 /* ---- a case: cmocka's set-up and tear-down ---- */
 

@@ -99,8 +99,7 @@ static void send_order(struct system *system, const char *id, const char *custom
     buffer_format(&order, "],\"grand_total\":\"%d.00\",\"customer_id\":\"", lines);
     buffer_add_string(&order, customer);
     buffer_add_string(&order, "\"}");
-    system_send(system, order_raw_topic.name, 0, id,
-                (struct weir_bytes){order.data, order.size});
+    system_send(system, order_raw_topic.name, 0, id, (struct weir_bytes){order.data, order.size});
     buffer_release(&order);
 }
 
@@ -159,9 +158,9 @@ static void send_older_restock(struct system *system)
     arena_init(&arena);
     assert_int_equal(schema_parse(&schema, older, strlen(older), &arena, NULL, NULL, &error), OK);
     uint64_t fingerprint = schema_fingerprint(schema);
-    uint8_t bytes[] = {0xC3, 1, 0, 0, 0, 0, 0, 0, 0, 0, /* marker, fingerprint */
-                       0,    0, 0,                      /* agg_seq, occurred_ms, Restock */
-                       6,    'o', 'l', 'd', 2, 'r', 14  /* sku, receipt_id, qty 7 */};
+    uint8_t bytes[] = {0xC3, 1,   0,   0,   0, 0,   0, 0, 0, 0, /* marker, fingerprint */
+                       0,    0,   0,                            /* agg_seq, occurred_ms, Restock */
+                       6,    'o', 'l', 'd', 2, 'r', 14 /* sku, receipt_id, qty 7 */};
     for (int i = 0; i < 8; i++) {
         bytes[2 + i] = (uint8_t)(fingerprint >> (8 * i));
     }
@@ -175,10 +174,11 @@ static void send_restock(struct system *system, const char *sku)
     struct buffer bytes;
     buffer_init(&bytes);
     codec_encode(&stock_command_record,
-                 &(struct stock_command){
-                     .payload_branch = STOCK_COMMAND_RESTOCK,
-                     .payload.restock = {.sku = sku, .receipt_id = "r", .qty = 1,
-                                         .location_id = "MAIN"}},
+                 &(struct stock_command){.payload_branch = STOCK_COMMAND_RESTOCK,
+                                         .payload.restock = {.sku = sku,
+                                                             .receipt_id = "r",
+                                                             .qty = 1,
+                                                             .location_id = "MAIN"}},
                  &bytes);
     system_send(system, stock_commands_topic.name, 0, sku,
                 (struct weir_bytes){bytes.data, bytes.size});
@@ -198,9 +198,9 @@ static struct process *run_into_a_pause(struct system *system, int64_t *offset)
     send_restock(system, "behind");
     system_flush(system);
     *offset = system_end_of(system, stock_commands_topic.name, 0) - 2;
-    struct process *process = system_run(
-        system, &(struct run){.settings = {arena_format(&system->arena, "schema.dir=%s",
-                                                        directory)}});
+    struct process *process =
+        system_run(system, &(struct run){.settings = {arena_format(&system->arena, "schema.dir=%s",
+                                                                   directory)}});
     process_expect_said(system, process, "input_paused", PATIENCE_MS);
     system_expect_committed(system, stock_commands_topic.name, 0, *offset, PATIENCE_MS);
     system_sleep(700); /* it tries again, and pauses again */

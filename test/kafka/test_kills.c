@@ -51,11 +51,10 @@ static const char *const on_a[SYSTEM_PARTITIONS] = {"a"};
 
 static struct process *run(struct system *system, const char *kill_at, const char *store_commit)
 {
-    return system_run(system,
-                      &(struct run){.kill_at = kill_at,
-                                    .settings = {"take.max_records=3",
-                                                 store_commit ? store_commit
-                                                              : "store.commit_ms=20"}});
+    return system_run(system, &(struct run){.kill_at = kill_at,
+                                            .settings = {"take.max_records=3",
+                                                         store_commit ? store_commit
+                                                                      : "store.commit_ms=20"}});
 }
 
 static char *live_to_the_end(struct system *system, const struct stock_marks *marks,
@@ -113,9 +112,9 @@ int main(int argc, char **argv)
         snprintf(names[i], sizeof names[i], "killed at %s%s%s%s%s", points[0],
                  points[1] ? ", " : "", points[1] ? points[1] : "", points[2] ? ", " : "",
                  points[2] ? points[2] : "");
-        tests[i + 1] = (struct CMUnitTest){names[i], ends_as_if_nobody_had_been_killed,
-                                           system_set_up, system_tear_down,
-                                           (void *)(uintptr_t)&deaths[i]};
+        tests[i + 1] =
+            (struct CMUnitTest){names[i], ends_as_if_nobody_had_been_killed, system_set_up,
+                                system_tear_down, (void *)(uintptr_t)&deaths[i]};
     }
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,8 +78,8 @@ static void ends_at_once_on_a_second_signal(void **state)
     begin(system, &marks);
     stock_feed_all(system, 0);
     /* A commit that nobody answers. */
-    struct wire *wire = wire_open(
-        &(struct wire_plan){.trick = WIRE_REPLY_HELD, .api = WIRE_END_TXN, .nth = 4});
+    struct wire *wire =
+        wire_open(&(struct wire_plan){.trick = WIRE_REPLY_HELD, .api = WIRE_END_TXN, .nth = 4});
     struct process *process = run_slowly(system, system_proxied());
     for (int64_t end = system_now_ms() + SOON_MS; !wire_is_done(wire); system_sleep(10)) {
         assert_true(system_now_ms() < end);
@@ -128,8 +128,8 @@ static int count_alarms(const struct process *process)
     return count;
 }
 
-static struct process *run_through_outage(struct system *system, int partition,
-                                          const char *timeout, const char *kill_at)
+static struct process *run_through_outage(struct system *system, int partition, const char *timeout,
+                                          const char *kill_at)
 {
     return system_run(system, &(struct run){.partition = partition,
                                             .kill_at = kill_at,

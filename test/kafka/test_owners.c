@@ -26,8 +26,7 @@ static const char *const on_a[SYSTEM_PARTITIONS] = {"a"}, *const on_b[SYSTEM_PAR
 
 static struct process *run_fixed(struct system *system, const char *host, const char *stop_at)
 {
-    return system_run(
-        system, &(struct run){.host = host, .stop_at = stop_at, .settings = {BRISK}});
+    return system_run(system, &(struct run){.host = host, .stop_at = stop_at, .settings = {BRISK}});
 }
 
 static void begin(struct system *system, struct stock_marks *marks)
@@ -159,11 +158,10 @@ static void starts_again_after_a_sleep_beyond_the_transaction_timeout(void **sta
 static struct process *join(struct system *system, const char *instance, const char *host,
                             const char *stop_at)
 {
-    return system_run(system,
-                      &(struct run){.instance = instance,
-                                    .host = host,
-                                    .stop_at = stop_at,
-                                    .settings = {BRISK, "session.timeout_ms=1500"}});
+    return system_run(system, &(struct run){.instance = instance,
+                                            .host = host,
+                                            .stop_at = stop_at,
+                                            .settings = {BRISK, "session.timeout_ms=1500"}});
 }
 
 static void feed_everywhere(struct system *system, size_t from, size_t before)

@@ -108,8 +108,8 @@ static void write_file(struct system *system, const char *name, const char *text
 
 static void topics_command(struct system *system, const char *verb, const char *more, int code)
 {
-    const char *arguments[] = {"topics", verb, "-c", system->directory, "-b", system_bootstrap(),
-                               more,     NULL};
+    const char *arguments[] = {"topics",           verb, "-c", system->directory, "-b",
+                               system_bootstrap(), more, NULL};
     process_expect_end(system, system_weir(system, arguments), code, SOON_MS);
 }
 

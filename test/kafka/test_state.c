@@ -231,7 +231,8 @@ static void refuses_offsets_that_were_set_back(void **state)
     system_expect_committed(system, topic, 0, system_end_of(system, topic, 0), SOON_MS);
     assert_true(stock_commit_number(system, 0) > 0);
     assert_int_equal(admin_committed(system->admin, system->application_id, &topic, 1, 0, &then,
-                                     &error), OK);
+                                     &error),
+                     OK);
     stock_feed(system, 0, 40, stock_story_size());
     stock_expect_settled(system, &marks, 0, PATIENCE_MS);
     process_stop(system, process);
@@ -245,8 +246,8 @@ static void refuses_an_empty_changelog(void **state)
 {
     struct system *system = *state;
     tell_the_story(system);
-    system_delete_topic(system, arena_format(&system->arena, "%s.changelog",
-                                             system->application_id));
+    system_delete_topic(system,
+                        arena_format(&system->arena, "%s.changelog", system->application_id));
     system_create_topics(system, &inventory_processor);
     expect_refused(system, ".changelog is empty");
 }

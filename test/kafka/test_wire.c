@@ -26,11 +26,18 @@ struct trouble {
     const char *name;
     struct wire_plan plan;
     const char *kill_at; /* on top of it */
-    bool no_fence;       /* nothing was in doubt: there was no transaction yet, or the last one's answer came */
+    bool no_fence; /* nothing was in doubt: there was no transaction yet, or the last one's answer
+                      came */
 };
 
-#define LOST(kind, number) {.trick = WIRE_REQUEST_LOST, .api = (kind), .nth = (number)}
-#define DEAF(kind, number) {.trick = WIRE_REPLY_LOST, .api = (kind), .nth = (number)}
+#define LOST(kind, number)                                         \
+    {                                                              \
+        .trick = WIRE_REQUEST_LOST, .api = (kind), .nth = (number) \
+    }
+#define DEAF(kind, number)                                       \
+    {                                                            \
+        .trick = WIRE_REPLY_LOST, .api = (kind), .nth = (number) \
+    }
 
 static const struct trouble troubles[] = {
     {"InitProducerId is lost", LOST(WIRE_INIT, 1), .no_fence = true},
@@ -62,8 +69,7 @@ static char *expected;
 
 static const char *const on_a[SYSTEM_PARTITIONS] = {"a"};
 
-static char *finish(struct system *system, const struct stock_marks *marks,
-                    struct process *process)
+static char *finish(struct system *system, const struct stock_marks *marks, struct process *process)
 {
     stock_expect_settled(system, marks, 0, PATIENCE_MS);
     process_stop(system, process);
@@ -123,9 +129,9 @@ int main(void)
     enum { COUNT = sizeof troubles / sizeof *troubles };
     struct CMUnitTest tests[COUNT + 1] = {system_case(nothing_happens_to_the_network)};
     for (size_t i = 0; i < COUNT; i++) {
-        tests[i + 1] = (struct CMUnitTest){troubles[i].name, ends_as_if_nothing_had_happened,
-                                           system_set_up, system_tear_down,
-                                           (void *)(uintptr_t)&troubles[i]};
+        tests[i + 1] =
+            (struct CMUnitTest){troubles[i].name, ends_as_if_nothing_had_happened, system_set_up,
+                                system_tear_down, (void *)(uintptr_t)&troubles[i]};
     }
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(expected);

@@ -226,7 +226,8 @@ static void forward_answers(struct wire *wire, struct link *link)
 {
     size_t size;
     while ((size = message_size(&link->down, 0)) > 0) {
-        enum fate fate = (int32_t)number_at(link->down.data + 4) == link->marked ? link->fate : PASS;
+        enum fate fate =
+            (int32_t)number_at(link->down.data + 4) == link->marked ? link->fate : PASS;
         link->fate = fate == PASS ? link->fate : PASS;
         if (fate == KILL) {
             kill_victim(wire);

@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "placing.h"
+#include "load/placing.h"
 
 struct retail_invoice {
     const char *number, *customer_id;

@@ -3,7 +3,7 @@
 #define WEIR_TOOLS_RESTOCK_H
 
 #include "kafka/admin.h"
-#include "placing.h"
+#include "load/placing.h"
 
 struct restock_plan {
     const char *run_id; /* the receipt is "<run_id>-stock": it counts once per SKU */

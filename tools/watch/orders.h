@@ -9,9 +9,9 @@
 #define WEIR_TOOLS_ORDERS_H
 
 #include "decode.h"
-#include "histogram.h"
 #include "names.h"
 #include "shop.h"
+#include "watch/histogram.h"
 
 /* Where an order stands now. */
 enum order_standing {

@@ -1,5 +1,5 @@
 /* supervisor.c - one poll(2) over the pipes of all children and the signals. */
-#include "supervisor.h"
+#include "up/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #ifndef WEIR_TOOLS_GENERATOR_H
 #define WEIR_TOOLS_GENERATOR_H
 
-#include "placing.h"
+#include "load/placing.h"
 
 enum lines_profile {
     LINES_FIXED,     /* `lines` in every order */

@@ -1,5 +1,5 @@
 /* source.c - one face for both sources, and the timing of a file's invoices. */
-#include "source.h"
+#include "load/source.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* restock.c - fills the shelves, and leaves some of them empty so that there is something to
  * refuse. */
-#include "restock.h"
+#include "load/restock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

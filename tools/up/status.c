@@ -1,5 +1,5 @@
 /* status.c - writes and reads status.json. */
-#include "status.h"
+#include "up/status.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
-#include "status.h"
+#include "up/status.h"
 
 struct child {
     char **arguments; /* what to run, NULL-terminated; malloc'ed */

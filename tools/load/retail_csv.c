@@ -1,5 +1,5 @@
 /* retail_csv.c - reads UCI Online Retail. */
-#include "retail_csv.h"
+#include "load/retail_csv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "base/conf.h"
 #include "base/utf8.h"
-#include "csv.h"
+#include "load/csv.h"
 #include "money.h"
 #include "names.h"
 

@@ -1,5 +1,5 @@
 /* stock_levels.c - folds stock.levels. */
-#include "stock_levels.h"
+#include "watch/stock_levels.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* csv.c - reads CSV from memory, one row at a time. */
-#include "csv.h"
+#include "load/csv.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #define WEIR_TOOLS_SOURCE_H
 
 #include "base/buffer.h"
-#include "generator.h"
-#include "retail_csv.h"
+#include "load/generator.h"
+#include "load/retail_csv.h"
 
 struct source {
     /* Set by the caller. */

@@ -1,6 +1,6 @@
 /* generator.c - draws orders. What a shop's orders look like is in the tables and constants at the
  * top. */
-#include "generator.h"
+#include "load/generator.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "codec/codec.h"
-#include "random.h"
+#include "load/random.h"
 
 enum {
     QTY_MAX = 10,

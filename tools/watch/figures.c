@@ -1,5 +1,5 @@
 /* figures.c - prints what `weir watch` knows. */
-#include "figures.h"
+#include "watch/figures.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* histogram.c - logarithmic buckets. */
-#include "histogram.h"
+#include "watch/histogram.h"
 
 #include <math.h>
 

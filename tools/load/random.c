@@ -1,5 +1,5 @@
 /* random.c - repeatable chance for the load generator. */
-#include "random.h"
+#include "load/random.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
-#include "orders.h"
-#include "status.h"
-#include "stock_levels.h"
+#include "up/status.h"
+#include "watch/orders.h"
+#include "watch/stock_levels.h"
 
 struct figures {
     struct orders orders;

@@ -1,5 +1,5 @@
 /* orders.c - one entry per order, and sums that are kept in step with the entries. */
-#include "orders.h"
+#include "watch/orders.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* placing.c - money as a shop front writes it. */
-#include "placing.h"
+#include "load/placing.h"
 
 #include <inttypes.h>
 #include <string.h>
