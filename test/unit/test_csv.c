@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../tools/csv.h"
-#include "../../tools/retail_csv.h"
+#include "load/csv.h"
+#include "load/retail_csv.h"
 
 #include <cmocka.h>
 

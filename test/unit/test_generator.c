@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../tools/generator.h"
-#include "../../tools/random.h"
+#include "load/generator.h"
+#include "load/random.h"
 #include "base/hash.h"
 #include "codec/codec.h"
 

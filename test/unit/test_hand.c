@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../../tools/decode.h"
-#include "../../tools/hand.h"
+#include "decode.h"
+#include "hand.h"
 #include "shop.h"
 
 #include <cmocka.h>

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../tools/histogram.h"
-#include "../../tools/random.h"
+#include "watch/histogram.h"
+#include "load/random.h"
 #include "base/arena.h"
 
 #include <cmocka.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../tools/position.h"
+#include "position.h"
 
 #include <cmocka.h>
 

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../tools/figures.h"
-#include "../../tools/supervisor.h"
+#include "watch/figures.h"
+#include "up/supervisor.h"
 
 #include <cmocka.h>
 
