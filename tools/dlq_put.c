@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor/tasks.h"
 #include "processors.h"
-#include "tasks.h"
 
 static bool reads(const struct weir_processor *processor, const struct weir_topic *topic)
 {

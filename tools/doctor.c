@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/conf.h"
-#include "doctor_report.h"
-#include "held.h"
+#include "doctor/doctor_report.h"
+#include "doctor/held.h"
+#include "doctor/tasks.h"
 #include "processors.h"
 #include "runtime/topology.h"
-#include "tasks.h"
 
 enum { DEAD_LETTERS_WAIT_MS = 5000 };
 

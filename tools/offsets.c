@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mending.h"
+#include "doctor/mending.h"
 
 static struct tool_place place;
 static int64_t partition = -1;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mending.h"
-#include "tasks.h"
+#include "doctor/mending.h"
+#include "doctor/tasks.h"
 
 static struct tool_place place;
 static int64_t partition = -1;

@@ -16,7 +16,7 @@ struct port;
 struct producer;
 struct reader;
 
-enum { PORT_METADATA_MAX = 64, PORT_HEADERS_MAX = 32 };
+enum { PORT_METADATA_MAX = 96, PORT_HEADERS_MAX = 32 };
 
 struct port_record {
     int32_t partition;

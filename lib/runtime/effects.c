@@ -241,7 +241,8 @@ enum txn_result take_finish(struct task *task, struct error *error)
     for (size_t i = 0; i < task->input_count; i++) {
         offsets[i] = (struct port_offset){.topic = task->inputs[i].topic->name,
                                           .offset = task->inputs[i].done_offset};
-        metadata_write(task->pending.commit_number, task->pending.incarnation, offsets[i].metadata);
+        metadata_write(task->pending.commit_number, task->pending.incarnation, offsets[i].offset,
+                       offsets[i].metadata);
     }
     result = task->calls->send_offsets(task->producer, offsets, task->input_count,
                                        task->options.partition,

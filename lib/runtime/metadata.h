@@ -12,9 +12,11 @@
 
 enum { INCARNATION_BYTES = 33 };
 
-/* "weir1 <commit number> <incarnation>"; `metadata` has PORT_METADATA_MAX bytes, `incarnation` has
- * INCARNATION_BYTES. Reading is false for anything that a task has not written. */
-void metadata_write(int64_t number, const char *incarnation, char *metadata);
-bool metadata_read(const char *metadata, int64_t *number, char *incarnation);
+/* "weir1 <commit number> <incarnation> <offset>"; `metadata` has PORT_METADATA_MAX bytes,
+ * `incarnation` has INCARNATION_BYTES. The offset is repeated so that one which somebody else has
+ * set, metadata kept, shows. Reading is false for anything that a task has not written of this
+ * offset. */
+void metadata_write(int64_t number, const char *incarnation, int64_t offset, char *metadata);
+bool metadata_read(const char *metadata, int64_t offset, int64_t *number, char *incarnation);
 
 #endif

@@ -104,7 +104,8 @@ static enum txn_result send_offsets(struct port *port, struct producer *producer
     for (size_t i = 0; i < checkpoint->inputs.count; i++) {
         const struct input_range *range = &checkpoint->inputs.items[i];
         offsets[i] = (struct port_offset){.topic = range->topic, .offset = range->next_offset};
-        metadata_write(checkpoint->commit_number, checkpoint->incarnation, offsets[i].metadata);
+        metadata_write(checkpoint->commit_number, checkpoint->incarnation, offsets[i].offset,
+                       offsets[i].metadata);
     }
     return port->calls->send_offsets(producer, offsets, checkpoint->inputs.count, repair->partition,
                                      repair->timeout_ms, error);

@@ -21,15 +21,18 @@
 
 enum { ASK_MS = 1000 };
 
-void metadata_write(int64_t number, const char *incarnation, char *metadata)
+void metadata_write(int64_t number, const char *incarnation, int64_t offset, char *metadata)
 {
-    snprintf(metadata, PORT_METADATA_MAX, "weir1 %" PRId64 " %.32s", number, incarnation);
+    snprintf(metadata, PORT_METADATA_MAX, "weir1 %" PRId64 " %.32s %" PRId64, number, incarnation,
+             offset);
 }
 
-bool metadata_read(const char *metadata, int64_t *number, char *incarnation)
+bool metadata_read(const char *metadata, int64_t offset, int64_t *number, char *incarnation)
 {
-    return sscanf(metadata, "weir1 %" SCNd64 " %32[0-9a-f]", number, incarnation) == 2 &&
-           *number > 0;
+    int64_t written = 0;
+    return sscanf(metadata, "weir1 %" SCNd64 " %32[0-9a-f] %" SCNd64, number, incarnation,
+                  &written) == 3 &&
+           *number > 0 && written == offset;
 }
 
 /* A finding that a person must decide on. */
@@ -71,7 +74,7 @@ enum outcome truth_committed(struct task *task, struct error *error)
         }
         int64_t its_number;
         char incarnation[33];
-        if (!metadata_read(offsets[i].metadata, &its_number, incarnation)) {
+        if (!metadata_read(offsets[i].metadata, offsets[i].offset, &its_number, incarnation)) {
             return contradiction(task, error,
                                  "the committed offset %" PRId64
                                  " of %s was not set by weir (metadata '%s')",

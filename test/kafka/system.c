@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "kafka/admin_internal.h"
+#include "kafka/wire.h"
 #include "processors.h"
 #include "runtime/topology.h"
 
@@ -285,6 +286,7 @@ int system_tear_down(void **state)
             waitpid(system->processes[i].pid, NULL, 0);
         }
     }
+    wire_close(system->wire);
     writer_close(system->writer);
     delete_own_topics(system);
     admin_close(system->admin);
@@ -568,11 +570,27 @@ int64_t system_committed(struct system *system, const char *topic, int32_t parti
     return offset.offset;
 }
 
+static bool nobody_runs(struct system *system)
+{
+    for (size_t i = 0; i < system->process_count; i++) {
+        if (system->processes[i].pid > 0 && process_is_running(system, &system->processes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void system_expect_committed(struct system *system, const char *topic, int32_t partition,
                              int64_t offset, int timeout_ms)
 {
     int64_t end = system_now_ms() + timeout_ms, found;
     while ((found = system_committed(system, topic, partition)) < offset) {
+        if (nobody_runs(system)) {
+            system_fail(system,
+                        "%s partition %d: committed %" PRId64 ", not %" PRId64
+                        ", and no process is left",
+                        topic, (int)partition, found, offset);
+        }
         if (system_now_ms() > end) {
             system_fail(system,
                         "%s partition %d: committed %" PRId64 ", not %" PRId64 " within %d ms",

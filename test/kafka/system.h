@@ -37,6 +37,7 @@ struct system {
     struct writer *writer;
     struct process processes[SYSTEM_PROCESSES_MAX];
     size_t process_count;
+    struct wire *wire; /* wire.h; closed with the case */
     struct arena arena;
 };
 

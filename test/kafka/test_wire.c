@@ -103,7 +103,7 @@ static void ends_as_if_nothing_had_happened(void **state)
     assert_non_null(expected);
     system_create_topics(system, &inventory_processor);
     stock_mark(system, &marks);
-    struct wire *wire = wire_open(&trouble->plan);
+    struct wire *wire = wire_open(system, &trouble->plan);
     struct process *process = run(system, system_proxied(), trouble->kill_at);
     wire_victim(wire, process->pid);
     struct process *first = process;
@@ -113,7 +113,6 @@ static void ends_as_if_nothing_had_happened(void **state)
     }
     char *found = finish(system, &marks, process);
     assert_true(wire_is_done(wire));
-    wire_close(wire);
     stock_expect_same(system, expected, found);
     if (!trouble->no_fence) {
         process_expect_said(system, first, " fencing ", 0);

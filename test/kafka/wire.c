@@ -286,7 +286,7 @@ static void *loop(void *context)
     return NULL;
 }
 
-struct wire *wire_open(const struct wire_plan *plan)
+struct wire *wire_open(struct system *system, const struct wire_plan *plan)
 {
     struct wire *wire = xcalloc(1, sizeof *wire);
     struct sockaddr_in here = address(system_proxy_port());
@@ -300,11 +300,15 @@ struct wire *wire_open(const struct wire_plan *plan)
     CHECK_EQUAL(bind(wire->listener, (struct sockaddr *)&here, sizeof here), 0);
     CHECK_EQUAL(listen(wire->listener, LINKS_MAX), 0);
     CHECK_EQUAL(pthread_create(&wire->thread, NULL, loop, wire), 0);
+    system->wire = wire;
     return wire;
 }
 
 void wire_close(struct wire *wire)
 {
+    if (!wire) {
+        return;
+    }
     atomic_store(&wire->stop, true);
     pthread_join(wire->thread, NULL);
     for (int i = 0; i < LINKS_MAX; i++) {

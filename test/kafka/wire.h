@@ -41,8 +41,9 @@ struct wire_plan {
 
 struct wire;
 
-struct wire *wire_open(const struct wire_plan *plan);
-void wire_close(struct wire *wire);
+/* Closed with the case. */
+struct wire *wire_open(struct system *system, const struct wire_plan *plan);
+void wire_close(struct wire *wire); /* NULL is fine */
 
 /* Who is killed after a stray. */
 void wire_victim(struct wire *wire, pid_t pid);

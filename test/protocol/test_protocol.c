@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "protocol/world.h"
+#include "runtime/metadata.h"
 
 #include <cmocka.h>
 
@@ -397,19 +398,37 @@ static void refuses_offsets_that_someone_else_set(void **state) /* I-8 */
     expect_refusal(&world, "was not set by weir");
 }
 
-static void refuses_offsets_set_back_with_their_metadata(void **state) /* I-8 */
+/* Sets the group's offset, and metadata that a task could have written for it. */
+static void set_like_weir(struct world *world, int64_t offset, int64_t numbers_on)
+{
+    struct port_offset set;
+    char incarnation[INCARNATION_BYTES];
+    int64_t number;
+    assert_true(broker_offsets(world->broker, "tally", "tally.events", 0, &set));
+    assert_true(metadata_read(set.metadata, set.offset, &number, incarnation));
+    set.offset = offset;
+    metadata_write(number + numbers_on, incarnation, offset, set.metadata);
+    broker_set_offsets(world->broker, "tally", 0, &set, 1);
+}
+
+static void refuses_an_offset_changed_under_its_metadata(void **state) /* I-8 */
 {
     (void)state;
     struct world world;
     half_done(&world);
     struct port_offset back;
     assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &back));
-    char incarnation[33];
-    long long number;
-    assert_int_equal(sscanf(back.metadata, "weir1 %lld %32s", &number, incarnation), 2);
-    snprintf(back.metadata, sizeof back.metadata, "weir1 %lld %s", number - 2, incarnation);
-    back.offset = 3;
+    back.offset -= 2;
     broker_set_offsets(world.broker, "tally", 0, &back, 1);
+    expect_refusal(&world, "was not set by weir");
+}
+
+static void refuses_offsets_set_back_with_their_metadata(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    set_like_weir(&world, 3, -2);
     expect_refusal(&world, "set back");
 }
 
@@ -418,10 +437,7 @@ static void refuses_an_offset_that_the_checkpoint_contradicts(void **state) /* I
     (void)state;
     struct world world;
     half_done(&world);
-    struct port_offset forward;
-    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &forward));
-    forward.offset -= 2;
-    broker_set_offsets(world.broker, "tally", 0, &forward, 1);
+    set_like_weir(&world, 9, 0);
     remove_state(&world);
     expect_refusal(&world, "by the changelog");
 }
@@ -431,10 +447,7 @@ static void refuses_an_offset_beyond_the_input(void **state) /* I-8 */
     (void)state;
     struct world world;
     half_done(&world);
-    struct port_offset forward;
-    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &forward));
-    forward.offset += 100;
-    broker_set_offsets(world.broker, "tally", 0, &forward, 1);
+    set_like_weir(&world, 1000, 0);
     expect_refusal(&world, "which ends at");
 }
 
@@ -490,6 +503,7 @@ int main(void)
         cmocka_unit_test(adopts_the_last_checkpoint_when_the_offsets_expired),
         cmocka_unit_test(adopts_without_a_state_file_too),
         cmocka_unit_test(refuses_offsets_that_someone_else_set),
+        cmocka_unit_test(refuses_an_offset_changed_under_its_metadata),
         cmocka_unit_test(refuses_offsets_set_back_with_their_metadata),
         cmocka_unit_test(refuses_an_offset_that_the_checkpoint_contradicts),
         cmocka_unit_test(refuses_an_offset_beyond_the_input),

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "diagnosis.h"
-#include "plan_commit.h"
+#include "doctor/diagnosis.h"
+#include "doctor/plan_commit.h"
 #include "protocol/world.h"
 #include "runtime/repair.h"
 
@@ -179,9 +179,10 @@ static void set_commit(struct clinic *clinic, int64_t offset, int64_t numbers_on
 {
     char metadata[PORT_METADATA_MAX];
     look(clinic);
+    offset = offset < 0 ? clinic->facts.inputs[0].committed.offset : offset;
     metadata_write(clinic->facts.number + numbers_on,
-                   incarnation ? incarnation : clinic->facts.incarnation, metadata);
-    set_offset(clinic, offset < 0 ? clinic->facts.inputs[0].committed.offset : offset, metadata);
+                   incarnation ? incarnation : clinic->facts.incarnation, offset, metadata);
+    set_offset(clinic, offset, metadata);
 }
 
 static void lose_file(struct clinic *clinic)
@@ -192,6 +193,25 @@ static void lose_file(struct clinic *clinic)
         snprintf(path, sizeof path, "%s%s", clinic->world.state_path, suffixes[i]);
         remove(path);
     }
+}
+
+static bool read_sum(void *context, int columns, const char *const *names,
+                     const char *const *values, const int *types)
+{
+    (void)columns, (void)names, (void)types;
+    *(long long *)context = strtoll(values[0], NULL, 10);
+    return true;
+}
+
+/* As the state file has it. */
+static long long sum_of_a(const struct clinic *clinic)
+{
+    long long sum = -1;
+    struct error error;
+    assert_int_equal(store_query(clinic->world.state_path, "SELECT sum FROM total WHERE name = 'a'",
+                                 read_sum, &sum, &error),
+                     OK);
+    return sum;
 }
 
 /* ---- the group's offsets ---- */
@@ -386,7 +406,9 @@ static void forgets_the_rows_of_a_changelog_that_is_whole(void **state)
     assert_true(broker_read(clinic.world.broker, "tally.changelog", 0, true, &at, &record));
     assert_memory_equal(record.key.data, CHECKPOINT_KEY, record.key.size);
     assert_false(broker_read(clinic.world.broker, "tally.changelog", 0, true, &at, &record));
-    world_settle(&clinic.world); /* the old file, of the old incarnation, is not used */
+    world_settle(&clinic.world);
+    world_stop(&clinic.world);
+    assert_int_equal(sum_of_a(&clinic), 15); /* and not twice that: the old file was not used */
     clinic_close(&clinic);
 }
 

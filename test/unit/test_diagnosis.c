@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diagnosis.h"
-#include "plan.h"
+#include "doctor/diagnosis.h"
+#include "doctor/plan.h"
 
 #include <cmocka.h>
 
@@ -20,7 +20,7 @@ static struct input_range ranges[2];
 static void commit_offset(struct task_facts *facts, size_t input, int64_t offset, int64_t number)
 {
     facts->inputs[input].committed.offset = offset;
-    metadata_write(number, incarnation, facts->inputs[input].committed.metadata);
+    metadata_write(number, incarnation, offset, facts->inputs[input].committed.metadata);
 }
 
 /* A task of two inputs at commit 12: nothing is wrong. */

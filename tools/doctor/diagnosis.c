@@ -1,5 +1,5 @@
 /* diagnosis.c - follows truth.c and restore.c, and says at each stop why it would stop there. */
-#include "diagnosis.h"
+#include "doctor/diagnosis.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -126,7 +126,8 @@ static void explain_offsets(const struct task_facts *facts, struct diagnosis *di
         const struct input_facts *input = &facts->inputs[i];
         present += input->committed.offset >= 0;
         if (input->committed.offset >= 0 &&
-            !metadata_read(input->committed.metadata, &number, incarnation)) {
+            !metadata_read(input->committed.metadata, input->committed.offset, &number,
+                           incarnation)) {
             offset = input->committed.offset;
             topic = input->topic;
             metadata = input->committed.metadata;

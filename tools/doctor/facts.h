@@ -8,7 +8,7 @@
 #ifndef WEIR_TOOLS_FACTS_H
 #define WEIR_TOOLS_FACTS_H
 
-#include "checkpoints.h"
+#include "doctor/checkpoints.h"
 #include "runtime/metadata.h"
 #include "store/store.h"
 

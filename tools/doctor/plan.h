@@ -7,7 +7,7 @@
 #ifndef WEIR_TOOLS_PLAN_H
 #define WEIR_TOOLS_PLAN_H
 
-#include "facts.h"
+#include "doctor/facts.h"
 
 enum plan_rows {
     ROWS_AS_THEY_ARE,

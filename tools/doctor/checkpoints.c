@@ -1,5 +1,5 @@
 /* checkpoints.c - reads stretches of a log, from an offset up to the last stable one. */
-#include "checkpoints.h"
+#include "doctor/checkpoints.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* tasks.c - opens what is needed to look at a processor's tasks. */
-#include "tasks.h"
+#include "doctor/tasks.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef WEIR_TOOLS_MENDING_H
 #define WEIR_TOOLS_MENDING_H
 
-#include "plan.h"
+#include "doctor/plan.h"
 #include "tool.h"
 
 struct mending {

@@ -1,5 +1,5 @@
 /* plan_commit.c - the checkpoint and the rows of a repair. */
-#include "plan_commit.h"
+#include "doctor/plan_commit.h"
 
 #include <stdio.h>
 #include <string.h>

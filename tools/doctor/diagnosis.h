@@ -7,7 +7,7 @@
 #ifndef WEIR_TOOLS_DIAGNOSIS_H
 #define WEIR_TOOLS_DIAGNOSIS_H
 
-#include "facts.h"
+#include "doctor/facts.h"
 
 enum finding_kind {
     /* the group's offsets */

@@ -1,5 +1,5 @@
 /* plan.c - the four repairs, as decisions. */
-#include "plan.h"
+#include "doctor/plan.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 #ifndef WEIR_TOOLS_PLAN_COMMIT_H
 #define WEIR_TOOLS_PLAN_COMMIT_H
 
-#include "plan.h"
-#include "tasks.h"
+#include "doctor/plan.h"
+#include "doctor/tasks.h"
 
 enum { PLAN_COMMIT_MS = 300 * 1000 }; /* its time-out: a changelog of many rows takes its time */
 

@@ -4,7 +4,7 @@
 #define WEIR_TOOLS_TASKS_H
 
 #include "decode.h"
-#include "facts.h"
+#include "doctor/facts.h"
 #include "store/store.h"
 #include "tool.h"
 

@@ -3,7 +3,7 @@
  * A dry run only asks. The deed first initialises the task's transactional id, so that nothing can
  * move any more, and then asks and decides anew: what was shown before may be out of date.
  */
-#include "mending.h"
+#include "doctor/mending.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "plan_commit.h"
+#include "doctor/plan_commit.h"
 #include "runtime/repair.h"
 #include "runtime/topology.h"
 

@@ -1,5 +1,5 @@
 /* held.c - a search by time, and the processors' tables. */
-#include "held.h"
+#include "doctor/held.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef WEIR_TOOLS_DOCTOR_REPORT_H
 #define WEIR_TOOLS_DOCTOR_REPORT_H
 
-#include "diagnosis.h"
+#include "doctor/diagnosis.h"
 #include "kafka/admin.h"
 
 struct patient {

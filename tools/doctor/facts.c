@@ -1,5 +1,5 @@
 /* facts.c - asks the broker and the file. */
-#include "facts.h"
+#include "doctor/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ void facts_read_group(struct task_facts *facts)
         if (offset->offset < 0) {
             continue;
         }
-        if (!metadata_read(offset->metadata, &number, incarnation)) {
+        if (!metadata_read(offset->metadata, offset->offset, &number, incarnation)) {
             facts->group = GROUP_FOREIGN;
             return;
         }

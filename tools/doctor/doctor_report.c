@@ -1,5 +1,5 @@
 /* doctor_report.c - what doctor found: a table and findings for people, one object for programs. */
-#include "doctor_report.h"
+#include "doctor/doctor_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
