@@ -106,7 +106,7 @@ static bool next_bytes(struct decoder *decoder, const struct step *step, struct 
 
 static bool read_string(struct decoder *decoder, const struct step *step, uint8_t *at)
 {
-    struct weir_bytes text;
+    struct weir_bytes text = {0};
     if (!next_bytes(decoder, step, &text)) {
         return false;
     }
@@ -122,7 +122,7 @@ static bool read_string(struct decoder *decoder, const struct step *step, uint8_
 
 static bool read_bytes(struct decoder *decoder, const struct step *step, uint8_t *at)
 {
-    struct weir_bytes bytes;
+    struct weir_bytes bytes = {0};
     if (!next_bytes(decoder, step, &bytes)) {
         return false;
     }
@@ -157,7 +157,7 @@ static bool skip_fixed(struct decoder *decoder, const struct step *step)
 
 static bool skip_string(struct decoder *decoder, const struct step *step)
 {
-    struct weir_bytes text;
+    struct weir_bytes text = {0};
     return next_bytes(decoder, step, &text) &&
            (utf8_valid(text.data, text.size) ||
             bad(decoder, step, "the string before is not UTF-8"));
@@ -225,7 +225,7 @@ static bool grow(struct decoder *decoder, const struct step *step, struct weir_a
         return bad(decoder, step, "more than %d bytes in memory", MAX_DATUM_BYTES);
     }
     void *items = arena_alloc(decoder->arena, wanted * step->size);
-    if (array->count > 0) {
+    if (array->items) {
         memcpy(items, array->items, array->count * step->size);
     }
     array->items = items;
@@ -239,7 +239,7 @@ static bool run(struct decoder *decoder, const struct step *step, const struct s
 static bool read_blocks(struct decoder *decoder, const struct step *step, uint8_t *at)
 {
     struct weir_array array = {0};
-    struct block block;
+    struct block block = {0};
     size_t capacity = 0;
     const struct step *body = step + 1, *body_end = body + step->body;
     while (next_block(decoder, step, &block)) {
@@ -266,7 +266,7 @@ static bool read_blocks(struct decoder *decoder, const struct step *step, uint8_
 
 static bool skip_blocks(struct decoder *decoder, const struct step *step)
 {
-    struct block block;
+    struct block block = {0};
     const struct step *body = step + 1, *body_end = body + step->body;
     while (next_block(decoder, step, &block)) {
         if (block.count == 0) {
@@ -291,7 +291,7 @@ static bool run_value(struct decoder *decoder, const struct step *step, uint8_t 
 {
     uint8_t *at =
         out ? out + step->offset : NULL; /* inside skipped blocks there is nowhere to write */
-    struct weir_bytes bytes;
+    struct weir_bytes bytes = {0};
     int64_t value = 0;
     bool boolean = false;
     switch ((enum step_code)step->code) {

@@ -129,7 +129,8 @@ static bool build_blocks(struct builder *builder, const struct schema *writer,
         }
     }
     size_t at = builder->count;
-    uint32_t least = writer->kind == SCHEMA_MAP ? 1 : 0, value_least; /* a map's item has a key */
+    uint32_t least = writer->kind == SCHEMA_MAP ? 1 : 0,
+             value_least = 0; /* a map's item has a key */
     if (!emit(builder, to->type ? READ_ARRAY : SKIP_BLOCKS, to) ||
         (writer->kind == SCHEMA_MAP && !emit(builder, SKIP_STRING, &item)) ||
         !build(builder, writer->items, item, &value_least)) {

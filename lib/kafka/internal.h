@@ -183,16 +183,16 @@ struct handle_plan client_plan(const struct client *client, enum handle_kind kin
 
 /* consumer.c */
 enum outcome client_poll(struct port *port, int timeout_ms, struct error *error);
-void client_wake(rd_kafka_t *handle, void *client); /* ends poll()'s sleep; safe from any thread */
+void client_wake(rd_kafka_t *handle, void *opaque); /* ends poll()'s sleep; safe from any thread */
 /* Assigns these partition numbers of every input, each diverted to a queue of its own and paused.
  */
 rd_kafka_resp_err_t inputs_assign(struct client *client, const int32_t *partitions, size_t count);
 /* Assigns the same inputs again where they stand: the only way on for a broken one. */
 rd_kafka_resp_err_t inputs_assign_again(struct client *client);
 void inputs_drop(struct client *client);
-void consumer_error(rd_kafka_t *handle, int code, const char *reason, void *client);
+void consumer_error(rd_kafka_t *handle, int code, const char *reason, void *opaque);
 void consumer_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
-                        rd_kafka_topic_partition_list_t *list, void *client);
+                        rd_kafka_topic_partition_list_t *list, void *opaque);
 
 /* input.c */
 void input_open(struct client *client, struct input *input, const char *topic, int32_t partition);

@@ -63,6 +63,7 @@ static rd_kafka_resp_err_t on_request(rd_kafka_t *handle, int socket, const char
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is librdkafka's */
 static rd_kafka_resp_err_t on_new(rd_kafka_t *handle, const rd_kafka_conf_t *conf, void *opaque,
                                   char *reason, size_t room)
 {

@@ -9,8 +9,9 @@
 #define DEAD_CLASS                                                                           \
     "weir-error-class" /* MALFORMED (cannot be read), REJECTED (a rule says no), SKIPPED (an \
                           operator) */
-#define DEAD_CAUSE "weir-error-cause" /* one word to group by: "json", "avro", "key", "qty", ... \
-                                       */
+#define DEAD_CAUSE                                                                \
+    "weir-error-cause" /* one word to group by: "json", "avro", "key", "qty", ... \
+                        */
 #define DEAD_REASON    "weir-error-reason" /* what is wrong, for a person */
 #define DEAD_SOURCE    "weir-error-source" /* topic/partition/offset */
 #define DEAD_PROCESSOR "weir-processor"    /* application id */

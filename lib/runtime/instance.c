@@ -341,7 +341,7 @@ static void loop(struct instance *instance)
 {
     int64_t sleep_us = 0;
     bool nap_only = false;
-    while (!signalled && !instance->stop) {
+    while (!signalled && !instance->stop && instance->port) {
         struct error error;
         int timeout_ms =
             sleep_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS : (int)((sleep_us + 999) / 1000);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/conf.h"
 #include "base/log.h"
 #include "runtime/task_internal.h"
 
@@ -59,7 +60,8 @@ void inputs_release(struct task *task)
     task->order_count = 0;
 }
 
-/* One round of fetching into the room behind what is there. *more: the room was filled, so there may be more. */
+/* One round of fetching into the room behind what is there. *more: the room was filled, so there
+ * may be more. */
 static enum outcome fetch_input(struct task *task, struct input *input, bool *more,
                                 struct error *error)
 {
@@ -71,8 +73,8 @@ static enum outcome fetch_input(struct task *task, struct input *input, bool *mo
     }
     size_t fetched = 0, room = input->capacity - input->count;
     struct port_record *at = input->records + input->count;
-    enum outcome outcome = task->calls->fetch(
-        task->port, input->topic->name, task->options.partition, at, room, &fetched, error);
+    enum outcome outcome = task->calls->fetch(task->port, input->topic->name,
+                                              task->options.partition, at, room, &fetched, error);
     *more = outcome == OK && fetched == room;
     if (outcome != OK) {
         return outcome;
@@ -175,17 +177,21 @@ void take_forget(struct task *task)
 /* An operator's word (`weir dlq put`): "<topic> <offset>" in <state file>.skip. */
 static bool operator_says_skip(const struct task *task, const struct input *input)
 {
-    char path[4096], topic[256];
+    char path[4096], line[400] = "";
     snprintf(path, sizeof path, "%s.skip", task->options.state_path);
     FILE *file = fopen(path, "re");
     if (!file) {
         return false;
     }
-    long long offset;
-    bool said = fscanf(file, "%255s %lld", topic, &offset) == 2 &&
-                strcmp(topic, input->topic->name) == 0 &&
-                offset == (long long)input->blocked_offset;
+    bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
+    line[strcspn(line, "\n")] = 0;
+    char *blank = strchr(line, ' ');
+    size_t length = blank ? (size_t)(blank - line) : 0;
+    int64_t offset;
+    bool said = read && blank && strlen(input->topic->name) == length &&
+                strncmp(line, input->topic->name, length) == 0 && conf_number(blank + 1, &offset) &&
+                offset == input->blocked_offset;
     if (said) {
         remove(path);
     }

@@ -275,7 +275,8 @@ enum outcome task_open(struct task **opened, const struct task_options *options,
     char suffix[24];
     snprintf(suffix, sizeof suffix, ".p%d", (int)options->partition);
     task->transactional_id = joined(options->application_id, suffix);
-    task->state_path = joined(options->state_path, ""); /* the caller's does not outlive this call */
+    task->state_path =
+        joined(options->state_path, ""); /* the caller's does not outlive this call */
     task->options.state_path = task->state_path;
     task->tables = all_tables(options->processor);
     task->last_store_commit_us = task_now_us(task);

@@ -51,6 +51,7 @@ static void add_topic(struct topology *topology, const struct weir_topic *topic)
 
 int32_t topology_partitions(const struct weir_processor *processor)
 {
+    CHECK(processor->inputs[0].topic);
     return processor->inputs[0].topic->partitions;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/conf.h"
 #include "base/log.h"
 #include "runtime/task_internal.h"
 
@@ -29,10 +30,17 @@ void metadata_write(int64_t number, const char *incarnation, int64_t offset, cha
 
 bool metadata_read(const char *metadata, int64_t offset, int64_t *number, char *incarnation)
 {
-    int64_t written = 0;
-    return sscanf(metadata, "weir1 %" SCNd64 " %32[0-9a-f] %" SCNd64, number, incarnation,
-                  &written) == 3 &&
-           *number > 0 && written == offset;
+    char copy[PORT_METADATA_MAX], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", metadata);
+    const char *version = strsep(&rest, " "), *first = strsep(&rest, " ");
+    const char *second = strsep(&rest, " ");
+    int64_t written;
+    if (!rest || strcmp(version, "weir1") != 0 || !conf_number(first, number) || *number <= 0 ||
+        strlen(second) != INCARNATION_BYTES - 1 || !conf_number(rest, &written)) {
+        return false;
+    }
+    memcpy(incarnation, second, INCARNATION_BYTES);
+    return written == offset;
 }
 
 /* A finding that a person must decide on. */

@@ -183,7 +183,7 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
 static int check_identity(struct store *store, struct error *note)
 {
     int64_t application = 0, format = 0;
-    struct meta_row row;
+    struct meta_row row = {0};
     int code = pragma_integer(store->db, "PRAGMA application_id", &application);
     if (code == SQLITE_OK) {
         code = pragma_integer(store->db, "PRAGMA user_version", &format);

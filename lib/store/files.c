@@ -56,7 +56,7 @@ static enum outcome lock_refused(int lock, const char *name, struct error *error
     long owner = 0;
     char text[WITNESS_BYTES] = "";
     if (pread(lock, text, sizeof text - 1, 0) > 0) {
-        (void)sscanf(text, "pid %ld", &owner);
+        owner = strncmp(text, "pid ", 4) == 0 ? strtol(text + 4, NULL, 10) : 0;
     }
     fail(error, RETRY, "%s is locked by process %ld: one task has one owner; stop that one first",
          name, owner);

@@ -120,8 +120,8 @@ MUST_CHECK enum outcome store_first_timer(struct store *store, struct arena *are
  * set aside at the next open. begin may be called on a file that has content (the tail of the
  * changelog is added to it: then sync is not relaxed and no mark is set unless `fresh`). Between
  * them: put and delete as above, store_restore_slice to commit a slice. An ABORT from any of them
- * undoes the slice: go on from store_meta()->changelog_offset, or call end again. A restore that was
- * given up may be begun again: what it has committed stands. */
+ * undoes the slice: go on from store_meta()->changelog_offset, or call end again. A restore that
+ * was given up may be begun again: what it has committed stands. */
 MUST_CHECK enum outcome store_restore_begin(struct store *store, bool fresh, struct error *error);
 MUST_CHECK enum outcome store_restore_slice(struct store *store, const struct store_meta *meta,
                                             struct error *error);
