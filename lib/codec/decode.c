@@ -106,7 +106,7 @@ static bool next_bytes(struct decoder *decoder, const struct step *step, struct 
 
 static bool read_string(struct decoder *decoder, const struct step *step, uint8_t *at)
 {
-    struct weir_bytes text = {0};
+    struct weir_bytes text = {(const uint8_t *)"", 0};
     if (!next_bytes(decoder, step, &text)) {
         return false;
     }
@@ -122,7 +122,7 @@ static bool read_string(struct decoder *decoder, const struct step *step, uint8_
 
 static bool read_bytes(struct decoder *decoder, const struct step *step, uint8_t *at)
 {
-    struct weir_bytes bytes = {0};
+    struct weir_bytes bytes = {(const uint8_t *)"", 0};
     if (!next_bytes(decoder, step, &bytes)) {
         return false;
     }
@@ -157,7 +157,7 @@ static bool skip_fixed(struct decoder *decoder, const struct step *step)
 
 static bool skip_string(struct decoder *decoder, const struct step *step)
 {
-    struct weir_bytes text = {0};
+    struct weir_bytes text = {(const uint8_t *)"", 0};
     return next_bytes(decoder, step, &text) &&
            (utf8_valid(text.data, text.size) ||
             bad(decoder, step, "the string before is not UTF-8"));
@@ -291,7 +291,7 @@ static bool run_value(struct decoder *decoder, const struct step *step, uint8_t 
 {
     uint8_t *at =
         out ? out + step->offset : NULL; /* inside skipped blocks there is nowhere to write */
-    struct weir_bytes bytes = {0};
+    struct weir_bytes bytes = {(const uint8_t *)"", 0};
     int64_t value = 0;
     bool boolean = false;
     switch ((enum step_code)step->code) {

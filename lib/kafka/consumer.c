@@ -120,8 +120,8 @@ static int32_t *common_partitions(struct client *client,
                 missing = client->topics[t];
             }
         }
-        if (!missing && client->topic_count > 0 &&
-            strcmp(list->elems[i].topic, client->topics[0]) == 0) {
+        const char *first = client->topics[0];
+        if (!missing && first && strcmp(list->elems[i].topic, first) == 0) {
             numbers[(*count)++] = partition;
         } else if (missing) {
             char text[300];

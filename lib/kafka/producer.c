@@ -63,7 +63,7 @@ static rd_kafka_resp_err_t on_request(rd_kafka_t *handle, int socket, const char
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is librdkafka's */
+/* NOLINTBEGIN(readability-non-const-parameter): the signature is librdkafka's */
 static rd_kafka_resp_err_t on_new(rd_kafka_t *handle, const rd_kafka_conf_t *conf, void *opaque,
                                   char *reason, size_t room)
 {
@@ -74,6 +74,7 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *handle, const rd_kafka_conf_t *con
                ? code
                : rd_kafka_interceptor_add_on_response_received(handle, "weir", on_response, opaque);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 unsigned producer_doubts(struct producer *producer)
 {
