@@ -257,6 +257,20 @@ static void nap(int64_t us)
     }
 }
 
+/* Listens for a while before it rejoins: a static member that a successor has replaced is told so,
+ * and rejoining would throw that one out in turn. true: that is so. */
+static bool replaced(struct instance *instance)
+{
+    const struct port_calls *calls = instance->port->calls;
+    int64_t until_us = calls->monotonic_us(instance->port) + REJOIN_MS * 1000;
+    bool fatal = false;
+    while (!fatal && !signalled && calls->monotonic_us(instance->port) < until_us) {
+        fatal = calls->poll(instance->port, REJOIN_MS / 10, &instance->error) == FATAL;
+        close_tasks(instance, true); /* what was assigned meanwhile ends with this membership */
+    }
+    return fatal;
+}
+
 /* A task that cannot go on. Fixed: the process ends with its code. Group, when another owner has
  * it: everything is dropped and the member rejoins, which settles who owns what. */
 static void task_failed(struct instance *instance, int32_t partition, const struct error *error)
@@ -272,8 +286,11 @@ static void task_failed(struct instance *instance, int32_t partition, const stru
         return;
     }
     close_tasks(instance, false);
+    if (replaced(instance)) {
+        instance->stop = true;
+        return;
+    }
     client_close(instance->port);
-    nap(REJOIN_MS * 1000);
     instance->port = NULL;
     struct error why;
     if (open_client(instance, &why) != OK) {

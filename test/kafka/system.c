@@ -158,7 +158,6 @@ static void seed_random(void)
     fflush(stdout);
 }
 
-/* Creates the shop's own topics, which every case shares. */
 static enum outcome create_missing(struct admin *admin, const struct weir_processor *processor,
                                    const char *application_id, struct error *error)
 {
@@ -184,6 +183,30 @@ static enum outcome create_missing(struct admin *admin, const struct weir_proces
     return outcome;
 }
 
+/* What the cases share: the shop's own topics. A broker that has just started may need a moment. */
+static bool create_shop_topics(void)
+{
+    struct admin *admin;
+    struct error error;
+    enum outcome outcome = admin_open(&admin, world.bootstrap, NULL, 0, &error);
+    if (outcome != OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return false;
+    }
+    for (size_t i = 0; processors[i] && outcome == OK; i++) {
+        outcome = create_missing(admin, processors[i], processors[i]->name, &error);
+        for (int tries = 0; tries < 20 && outcome == RETRY; tries++) {
+            system_sleep(500);
+            outcome = create_missing(admin, processors[i], processors[i]->name, &error);
+        }
+    }
+    if (outcome != OK) {
+        fprintf(stderr, "%s\n", error.text);
+    }
+    admin_close(admin);
+    return outcome == OK;
+}
+
 bool system_is_there(const char *program)
 {
     const char *port = getenv("WEIR_SYSTEM_PORT");
@@ -206,6 +229,9 @@ bool system_is_there(const char *program)
             exit(code);
         }
         world.started = true;
+    }
+    if (!create_shop_topics()) {
+        exit(EXIT_UNAVAILABLE);
     }
     mkdir(BINARY_DIR "/system", 0755);
     char path[300];

@@ -10,14 +10,15 @@
 static void emit_checks_of(const struct shape *shape, const char *name, struct buffer *out)
 {
     if (shape->kind == WEIR_BOOLEAN) {
-        buffer_format(out, " CHECK (\"%s\" IN (0, 1))", name);
+        buffer_format(out, " CHECK (\"%s\" = 0 OR \"%s\" = 1)", name, name);
     } else if (shape->kind == WEIR_ENUM) {
-        buffer_format(out, " CHECK (\"%s\" IN (", name);
+        /* Not IN (...): SQLite builds a table of the list anew for every row written. */
+        buffer_add_string(out, " CHECK (");
         const struct schema *symbols = shape->named->schema;
         for (size_t i = 0; i < symbols->symbol_count; i++) {
-            buffer_format(out, "%s'%s'", i > 0 ? ", " : "", symbols->symbols[i]);
+            buffer_format(out, "%s\"%s\" = '%s'", i > 0 ? " OR " : "", name, symbols->symbols[i]);
         }
-        buffer_add_string(out, "))");
+        buffer_add_string(out, ")");
     }
 }
 
