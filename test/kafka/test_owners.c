@@ -143,7 +143,7 @@ static void starts_again_after_a_sleep_beyond_the_transaction_timeout(void **sta
     stock_feed_all(system, 0);
     struct process *sleeper = run_fixed(system, "a", "offsets_sent:5");
     process_expect_stopped(system, sleeper, PATIENCE_MS);
-    system_sleep(2500);
+    system_sleep(5500); /* the time-out, and the broker's look at what is over it */
     process_signal(sleeper, SIGCONT);
     process_expect_end(system, sleeper, EXIT_TRY_AGAIN, SOON_MS);
     struct process *again = run_fixed(system, "a", NULL);

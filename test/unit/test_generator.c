@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/generator.h"
-#include "load/random.h"
 #include "base/hash.h"
 #include "codec/codec.h"
+#include "load/generator.h"
+#include "load/random.h"
 
 #include <cmocka.h>
 

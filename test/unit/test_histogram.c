@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "watch/histogram.h"
-#include "load/random.h"
 #include "base/arena.h"
+#include "load/random.h"
+#include "watch/histogram.h"
 
 #include <cmocka.h>
 

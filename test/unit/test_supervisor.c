@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "watch/figures.h"
 #include "up/supervisor.h"
+#include "watch/figures.h"
 
 #include <cmocka.h>
 
