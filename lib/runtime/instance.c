@@ -226,10 +226,9 @@ static enum outcome check_cluster(const struct instance_options *options, struct
         outcome = admin_wait_for_broker(admin, 1000, error);
     }
     if (outcome == RETRY) {
-        outcome =
-            fail_exit(error, EXIT_UNAVAILABLE,
-                      "no broker answers at %s: %s; is it running, is bootstrap.servers right?",
-                      settings->bootstrap_servers, error->text);
+        struct error why = *error;
+        outcome = fail_exit(error, EXIT_UNAVAILABLE,
+                            "%s; is it running, is bootstrap.servers right?", why.text);
     }
     for (int tries = 0; outcome == OK && tries < 30; tries++) {
         outcome = topology_check(&topology, admin, error);
