@@ -92,7 +92,6 @@ enum outcome tool_admin(const struct tool_place *place, struct admin **admin, st
     if (outcome == OK) {
         outcome = admin_wait_for_broker(*admin, 5000, error);
         if (outcome != OK) {
-            error_prefix(error, "no broker answers at %s", settings.bootstrap_servers);
             admin_close(*admin);
             *admin = NULL;
         }

@@ -109,7 +109,7 @@ static void gives_up_when_no_broker_answers_at_start(void **state)
     process_expect_end(system, process, EXIT_UNAVAILABLE, 15000);
     assert_true(system_now_ms() - began_ms >= 3000);
     process_expect_said(system, process, "waiting_for_broker", 0);
-    process_expect_said(system, process, "no broker answers at 127.0.0.1:9", 0);
+    process_expect_said(system, process, "no broker at 127.0.0.1:9 answers", 0);
 }
 
 /* How often a process raised its voice. */
