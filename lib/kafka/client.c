@@ -51,6 +51,7 @@ static const struct port_calls calls = {
     .send = producer_send,
     .send_offsets = producer_send_offsets,
     .commit = producer_commit,
+    .ended = producer_ended,
     .abort = producer_abort,
     .doubts = producer_doubts,
     .reader_open = client_reader_open,

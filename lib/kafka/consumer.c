@@ -292,6 +292,7 @@ enum outcome client_poll(struct port *port, int timeout_ms, struct error *error)
             client->trouble = outcome == FATAL ? FATAL : OK;
             return outcome;
         }
-    } while (!client->served && !inputs_at_hand(client) && sleep_until(client, deadline_us));
+    } while (!client->served && !atomic_exchange(&client->call_ended, false) &&
+             !inputs_at_hand(client) && sleep_until(client, deadline_us));
     return OK;
 }

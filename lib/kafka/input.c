@@ -36,7 +36,8 @@ bool inputs_at_hand(const struct client *client)
 {
     for (size_t i = 0; i < client->input_count; i++) {
         const struct input *input = &client->inputs[i];
-        if (input->started && (input->failed || rd_kafka_queue_length(input->queue) > 0)) {
+        if (input->started &&
+            (input->failed || (!input->left && rd_kafka_queue_length(input->queue) > 0))) {
             return true;
         }
     }
@@ -100,7 +101,7 @@ enum outcome client_start(struct port *port, const char *topic, int32_t partitio
                     partition, offset, rd_kafka_err2str(code));
     }
     input->started = true;
-    input->answered = false;
+    input->answered = input->left = false;
     input->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
     input->expected = offset;
     handle_wake(client->consumer);
@@ -174,6 +175,7 @@ enum outcome client_fetch(struct port *port, const char *topic, int32_t partitio
         client->batch_room = max;
     }
     ssize_t got = rd_kafka_consume_batch_queue(input->queue, 0, client->batch, max);
+    input->left = got == (ssize_t)max && rd_kafka_queue_length(input->queue) > 0;
     if (got > 0) {
         size_t bytes = 0;
         input->answered = true;

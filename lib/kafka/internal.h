@@ -8,6 +8,7 @@
 #define WEIR_KAFKA_INTERNAL_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,6 +135,7 @@ struct input {
     bool paused;             /* as librdkafka sees it */
     bool broken;             /* it failed, and librdkafka lets it be assigned only, not sought */
     bool answered;    /* a fetch was answered since start(): the cached high watermark counts */
+    bool left;        /* the last fetch left records: its caller comes back for them */
     int64_t expected; /* what is below is dropped */
     struct fetch_pace pace;
     rd_kafka_resp_err_t failed; /* an error that came behind records, for the next fetch */
@@ -161,8 +163,9 @@ struct client {
     rd_kafka_t *consumer;
     rd_kafka_t *high; /* NULL until log() is first called */
     rd_kafka_queue_t *events;
-    int wake_fd; /* an eventfd: written when a queue gets its first entry */
-    bool served; /* a group event came while serving: poll() returns */
+    int wake_fd;            /* an eventfd: written when a queue gets its first entry */
+    bool served;            /* a group event came while serving: poll() returns */
+    atomic_bool call_ended; /* a producer's call under way has ended: poll() returns */
     bool announced;
     bool closing;
 
@@ -197,7 +200,7 @@ void consumer_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
 /* input.c */
 void input_open(struct client *client, struct input *input, const char *topic, int32_t partition);
 void input_close(struct input *input);
-bool inputs_at_hand(const struct client *client); /* a started input has records in its queue */
+bool inputs_at_hand(const struct client *client); /* as poll() understands it */
 enum outcome client_start(struct port *port, const char *topic, int32_t partition, int64_t offset,
                           struct error *error);
 enum outcome client_stop(struct port *port, const char *topic, int32_t partition,
@@ -237,6 +240,7 @@ enum txn_result producer_send_offsets(struct producer *producer, const struct po
                                       size_t count, int32_t partition, int timeout_ms,
                                       struct error *error);
 enum txn_result producer_commit(struct producer *producer, int timeout_ms, struct error *error);
+enum txn_result producer_ended(struct producer *producer, int timeout_ms, struct error *error);
 enum txn_result producer_abort(struct producer *producer, int timeout_ms, struct error *error);
 unsigned producer_doubts(struct producer *producer);
 void producers_serve(struct client *client); /* delivery reports and errors of all producers */

@@ -62,6 +62,7 @@ enum txn_result {
                    transaction out) */
     TXN_MOVED,  /* the group says that this member or generation is not current: abort, drop the
                    tasks, rejoin */
+    TXN_UNDER_WAY, /* of send_offsets and commit only: not known yet, ended() will say */
 };
 
 /* Group events, called from inside poll(). `partitions` are the numbers for which every input topic
@@ -80,9 +81,11 @@ struct port_calls {
 
     /* ---- the instance's consumer: one, read_committed ---- */
 
-    /* Serves connections and the group, then sleeps until a record is at hand or `timeout_ms` is
-     * over. RETRY: a passing trouble, told once per kind of trouble (text for the log). FATAL:
-     * cannot go on (fenced static member: 75). */
+    /* Serves connections and the group, then sleeps until a record is at hand, a call that was
+     * under way has ended, or `timeout_ms` is over. A record is at hand in an input whose last
+     * fetch() left nothing behind; who leaves records comes back for them. RETRY: a passing
+     * trouble, told once per kind of trouble (text for the log). FATAL: cannot go on (fenced static
+     * member: 75). */
     enum outcome (*poll)(struct port *port, int timeout_ms, struct error *error);
 
     /* Begins (or begins again) to fetch from `offset`. Before the first start nothing is fetched.
@@ -141,10 +144,16 @@ struct port_calls {
                             const struct port_header *headers, size_t header_count,
                             struct port_delivery *delivery, struct error *error);
 
+    /* These two take some round trips: they may answer TXN_UNDER_WAY and go on by themselves, so
+     * that the tasks of an instance commit side by side. Until ended() has said what came of it,
+     * nothing else may be asked of this producer but producer_close(), which waits for it. */
     enum txn_result (*send_offsets)(struct producer *producer, const struct port_offset *offsets,
                                     size_t count, int32_t partition, int timeout_ms,
                                     struct error *error);
     enum txn_result (*commit)(struct producer *producer, int timeout_ms, struct error *error);
+
+    /* What the call under way came to; TXN_UNDER_WAY: it still is, after `timeout_ms`. */
+    enum txn_result (*ended)(struct producer *producer, int timeout_ms, struct error *error);
     enum txn_result (*abort)(struct producer *producer, int timeout_ms, struct error *error);
 
     /* Transactional requests (ApiKeys 0, 22, 24, 25, 26, 28) that failed on the wire since begin,
@@ -169,5 +178,15 @@ struct port_calls {
 struct port {
     const struct port_calls *calls;
 };
+
+/* For a caller with nothing else to do: what `result` of send_offsets or commit comes to. */
+static inline enum txn_result port_wait(const struct port *port, struct producer *producer,
+                                        enum txn_result result, struct error *error)
+{
+    while (result == TXN_UNDER_WAY) {
+        result = port->calls->ended(producer, 1000, error);
+    }
+    return result;
+}
 
 #endif

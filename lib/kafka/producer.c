@@ -234,6 +234,7 @@ enum outcome client_producer_open(struct port *port, const char *transactional_i
         free(opened);
         return outcome;
     }
+    background_start(opened);
     opened->next = opened->client->producers;
     opened->client->producers = opened;
     *producer = opened;
@@ -269,6 +270,7 @@ void client_producer_close(struct producer *producer)
     }
     *link = producer->next;
 
+    background_stop(producer);
     if (producer->handle) {
         close_handle(producer);
     }
@@ -283,7 +285,7 @@ void client_producer_close(struct producer *producer)
 void producers_serve(struct client *client)
 {
     for (struct producer *producer = client->producers; producer; producer = producer->next) {
-        if (producer->handle) {
+        if (producer->handle && !producer->under_way) {
             rd_kafka_poll(producer->handle, 0);
         }
     }

@@ -121,9 +121,9 @@ enum txn_result producer_begin(struct producer *producer, struct error *error)
                        rd_kafka_begin_transaction(producer->handle), error);
 }
 
-enum txn_result producer_send_offsets(struct producer *producer, const struct port_offset *offsets,
-                                      size_t count, int32_t partition, int timeout_ms,
-                                      struct error *error)
+enum txn_result transaction_send_offsets(struct producer *producer,
+                                         const struct port_offset *offsets, size_t count,
+                                         int32_t partition, int timeout_ms, struct error *error)
 {
     CHECK(producer->group);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
@@ -136,7 +136,7 @@ enum txn_result producer_send_offsets(struct producer *producer, const struct po
     return txn_outcome(producer, "sending offsets", failure, error);
 }
 
-enum txn_result producer_commit(struct producer *producer, int timeout_ms, struct error *error)
+enum txn_result transaction_commit(struct producer *producer, int timeout_ms, struct error *error)
 {
     return txn_outcome(producer, "committing",
                        rd_kafka_commit_transaction(producer->handle, timeout_ms), error);

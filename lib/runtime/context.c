@@ -1,4 +1,7 @@
 /* context.c - the calls a handler may make (weir.h), on the three layers: overlay, write set, file.
+ *
+ * The write set of the take before stands between set and file, to be read only: what a take wrote
+ * is what the next one asks for.
  */
 #include "runtime/context.h"
 
@@ -29,10 +32,12 @@ void context_init(struct weir_context *ctx, const struct weir_processor *process
         .timer_bound_ms = INT64_MIN,
     };
     write_set_init(&ctx->take);
+    write_set_init(&ctx->last);
     write_set_init(&ctx->views);
     write_set_init(&ctx->overlay);
     write_set_init(&ctx->touched);
     arena_init(&ctx->arena);
+    arena_init(&ctx->row);
     buffer_init(&ctx->scratch);
     buffer_init(&ctx->staged_bytes);
 }
@@ -40,23 +45,40 @@ void context_init(struct weir_context *ctx, const struct weir_processor *process
 void context_release(struct weir_context *ctx)
 {
     write_set_release(&ctx->take);
+    write_set_release(&ctx->last);
     write_set_release(&ctx->views);
     write_set_release(&ctx->overlay);
     write_set_release(&ctx->touched);
     arena_release(&ctx->arena);
+    arena_release(&ctx->row);
     buffer_release(&ctx->scratch);
     buffer_release(&ctx->staged_bytes);
     free(ctx->staged);
     ctx->staged = NULL;
 }
 
-void context_reset_take(struct weir_context *ctx, bool aborted)
+void context_keep_take(struct weir_context *ctx)
 {
+    struct write_set before = ctx->last;
+    ctx->last = ctx->take;
+    ctx->take = before;
     write_set_reset(&ctx->take);
     write_set_reset(&ctx->views);
-    if (aborted) {
-        ctx->timer_bound_ms = INT64_MIN;
-    }
+}
+
+void context_undo_take(struct weir_context *ctx)
+{
+    write_set_reset(&ctx->take);
+    write_set_reset(&ctx->last);
+    write_set_reset(&ctx->views);
+    ctx->timer_bound_ms = INT64_MIN;
+}
+
+void context_spill(struct weir_context *ctx)
+{
+    CHECK(ctx->take.unflushed_count == 0);
+    write_set_reset(&ctx->take);
+    write_set_reset(&ctx->last);
 }
 
 void context_clear(struct weir_context *ctx)
@@ -90,6 +112,9 @@ enum verdict context_end(struct weir_context *ctx)
         return REJECTED;
     }
     write_set_merge(&ctx->take, &ctx->overlay);
+    if (ctx->views.count == 0) {
+        ctx->views_since_ms = ctx->now_ms;
+    }
     write_set_merge(&ctx->views, &ctx->touched);
     if (ctx->overlay_due_ms < ctx->timer_bound_ms) {
         ctx->timer_bound_ms = ctx->overlay_due_ms;
@@ -109,31 +134,43 @@ static bool dead(const struct weir_context *ctx)
     return ctx->failed || ctx->rejected;
 }
 
-/* Puts the set's unflushed entries into SQLite, in key order. */
+enum outcome context_write_row(struct store *store, struct codec *codec,
+                               const struct write_entry *entry, struct arena *arena,
+                               struct error *error)
+{
+    const struct weir_store *table = entry->table;
+    void *row = arena_alloc(arena, table->record->size);
+    if (!entry->value.data) {
+        return key_decode(table, entry->key, arena, row)
+                   ? store_delete(store, table, row, error)
+                   : fail_exit(error, EXIT_CONFIG, "a key of table %s cannot be read", table->name);
+    }
+    if (codec_decode_datum(codec, table->record, entry->value, arena, row, error) != DECODED) {
+        error_prefix(error, "a row of table %s", table->name);
+        error->exit_code = EXIT_CONFIG;
+        return FATAL;
+    }
+    return store_put(store, table, row, error);
+}
+
+/* Puts what is not flushed into SQLite, in key order. */
 static enum outcome flush_set(struct weir_context *ctx, struct write_set *set, struct error *error)
 {
-    struct arena arena;
-    arena_init(&arena);
-    struct write_entry **entries = write_set_sorted(set, ctx->tables, &arena);
-    enum outcome outcome = OK;
-    for (size_t i = 0; i < set->count && outcome == OK; i++) {
-        struct write_entry *entry = entries[i];
-        if (entry->flushed) {
-            continue;
-        }
-        void *row = arena_alloc(&arena, entry->table->record->size);
-        if (entry->value.data) {
-            CHECK(codec_decode_datum(ctx->codec, entry->table->record, entry->value, &arena, row,
-                                     error) == DECODED);
-            outcome = store_put(ctx->store, entry->table, row, error);
-        } else {
-            CHECK(key_decode(entry->table, entry->key, &arena, row));
-            outcome = store_delete(ctx->store, entry->table, row, error);
-        }
-        entry->flushed = outcome == OK;
+    if (set->unflushed_count == 0) {
+        return OK;
     }
-    arena_release(&arena);
-    return outcome;
+    size_t count;
+    struct write_entry **entries = write_set_sorted(set, ctx->tables, &count);
+    for (size_t i = 0; i < count; i++) {
+        arena_reset(&ctx->row);
+        enum outcome outcome =
+            context_write_row(ctx->store, ctx->codec, entries[i], &ctx->row, error);
+        if (outcome != OK) {
+            return outcome;
+        }
+    }
+    write_set_flushed(set);
+    return OK;
 }
 
 enum outcome context_flush(struct weir_context *ctx, struct error *error)
@@ -288,6 +325,9 @@ bool weir_row_get(struct weir_context *ctx, const struct weir_store *store, cons
     if (!entry) {
         entry = write_set_find(&ctx->take, store, bytes);
     }
+    if (!entry) {
+        entry = write_set_find(&ctx->last, store, bytes);
+    }
     if (entry) {
         if (!entry->value.data) {
             return false;
@@ -360,9 +400,7 @@ static void range_end(struct weir_context *ctx, enum outcome outcome)
 {
     if (outcome == OK && ctx->overlay.count > 0) {
         outcome = store_savepoint_undo(ctx->store, &ctx->error);
-        for (size_t i = 0; i < ctx->overlay.count; i++) {
-            ctx->overlay.entries[i].flushed = false;
-        }
+        write_set_unflushed(&ctx->overlay);
     }
     if (outcome != OK) {
         context_fail(ctx, outcome);

@@ -41,13 +41,16 @@ struct weir_context {
 
     /* for the take */
     struct write_set take; /* rows */
+    struct write_set last; /* rows of the take before; SQLite has them */
     struct write_set
         views; /* touched views: key "<view number>/<key>", value the toucher's Cause datum */
+    int64_t views_since_ms; /* when the first of them was touched */
     int64_t timer_bound_ms; /* no timer of the task is due before this; INT64_MIN: not known */
 
     /* for the record */
     struct write_set overlay, touched;
     struct arena arena;
+    struct arena row; /* one row on its way to SQLite */
     struct buffer scratch, staged_bytes;
     struct staged *staged;
     size_t staged_count, staged_capacity;
@@ -66,9 +69,15 @@ void context_init(struct weir_context *ctx, const struct weir_processor *process
                   const struct weir_store *const *tables, int32_t partition);
 void context_release(struct weir_context *ctx);
 
-/* Forgets the take's write set and touched views. `aborted`: what the take did is undone, so timers
- * that it fired or cancelled are armed again. */
-void context_reset_take(struct weir_context *ctx, bool aborted);
+/* The take is committed: its rows are the last take's now. */
+void context_keep_take(struct weir_context *ctx);
+
+/* The take did not happen: its rows are forgotten, and timers that it fired or cancelled are armed
+ * again. */
+void context_undo_take(struct weir_context *ctx);
+
+/* Forgets rows in the middle of a take; SQLite and the changelog have them. */
+void context_spill(struct weir_context *ctx);
 
 /* Forgets the last record's memory. Called by context_begin too; a record's decoded form is put
  * into ctx->arena in between. */
@@ -78,6 +87,11 @@ void context_clear(struct weir_context *ctx);
 void context_begin(struct weir_context *ctx, const struct cause *cause, const char *key,
                    int64_t now_ms);
 enum verdict context_end(struct weir_context *ctx);
+
+/* One row, or its deletion, into SQLite. FATAL (78): it is not one of this table's. */
+MUST_CHECK enum outcome context_write_row(struct store *store, struct codec *codec,
+                                          const struct write_entry *entry, struct arena *arena,
+                                          struct error *error);
 
 /* Writes the take's rows that SQLite does not have yet, in key order. */
 MUST_CHECK enum outcome context_flush(struct weir_context *ctx, struct error *error);

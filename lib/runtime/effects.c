@@ -131,11 +131,8 @@ enum txn_result effects_rows(struct task *task, struct error *error)
     if (result != TXN_DONE) {
         return result;
     }
-    struct arena arena;
-    arena_init(&arena);
-    struct write_entry **entries = write_set_sorted(&ctx->take, ctx->tables, &arena);
     for (size_t i = 0; i < ctx->take.count && result == TXN_DONE; i++) {
-        const struct write_entry *entry = entries[i];
+        const struct write_entry *entry = &ctx->take.entries[i];
         buffer_reset(&task->scratch);
         buffer_add(&task->scratch, entry->table->name, strlen(entry->table->name) + 1);
         buffer_add(&task->scratch, entry->key.data, entry->key.size);
@@ -151,14 +148,12 @@ enum txn_result effects_rows(struct task *task, struct error *error)
                                    (struct weir_bytes){task->scratch.data, key_size}, value, NULL,
                                    0, NULL, error);
     }
-    arena_release(&arena);
     return result;
 }
 
-/* ---- the end of a take ---- */
+/* ---- views ---- */
 
-/* Every touched view, in order of first touch, from the state as it is now. */
-static enum txn_result build_views(struct task *task, struct error *error)
+enum txn_result effects_views(struct task *task, struct error *error)
 {
     struct weir_context *ctx = &task->context;
     for (size_t i = 0; i < ctx->views.count; i++) {
@@ -182,8 +177,11 @@ static enum txn_result build_views(struct task *task, struct error *error)
             return result;
         }
     }
+    write_set_reset(&ctx->views);
     return TXN_DONE;
 }
+
+/* ---- the end of a take ---- */
 
 static void fill_checkpoint(struct task *task)
 {
@@ -214,7 +212,7 @@ static void fill_checkpoint(struct task *task)
 
 enum txn_result take_finish(struct task *task, struct error *error)
 {
-    enum txn_result result = build_views(task, error);
+    enum txn_result result = effects_views(task, error);
     if (result == TXN_DONE) {
         result = effects_rows(task, error);
     }
@@ -237,6 +235,11 @@ enum txn_result take_finish(struct task *task, struct error *error)
         return result;
     }
     TESTPOINT("produced_last");
+    return TXN_DONE;
+}
+
+enum txn_result take_send_offsets(struct task *task, struct error *error)
+{
     struct port_offset offsets[WEIR_LIST_MAX];
     for (size_t i = 0; i < task->input_count; i++) {
         offsets[i] = (struct port_offset){.topic = task->inputs[i].topic->name,
@@ -244,9 +247,7 @@ enum txn_result take_finish(struct task *task, struct error *error)
         metadata_write(task->pending.commit_number, task->pending.incarnation, offsets[i].offset,
                        offsets[i].metadata);
     }
-    result = task->calls->send_offsets(task->producer, offsets, task->input_count,
-                                       task->options.partition,
-                                       task->options.transaction_timeout_ms, error);
-    TESTPOINT("offsets_sent");
-    return result;
+    return task->calls->send_offsets(task->producer, offsets, task->input_count,
+                                     task->options.partition, task->options.transaction_timeout_ms,
+                                     error);
 }

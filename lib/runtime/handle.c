@@ -9,9 +9,7 @@
 #include "base/utf8.h"
 #include "runtime/task_internal.h"
 
-enum {
-    WRITE_SET_MAX_BYTES = 16 * 1024 * 1024
-}; /* beyond it the take's rows go to SQLite and the changelog early */
+enum { VIEW_AGE_MS = 60 * 60 * 1000 };
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -79,6 +77,13 @@ static enum txn_result fire(struct task *task, const struct timer_row *row, stru
     return effects_send(task, error);
 }
 
+/* A view is built when its take ends, but a take may span days (a backlog), and a timer of a later
+ * day may delete the row that the view is of. */
+static bool views_are_old(const struct weir_context *ctx, int64_t now_ms)
+{
+    return ctx->views.count > 0 && now_ms - ctx->views_since_ms >= VIEW_AGE_MS;
+}
+
 /* Fires what is due at or before `until_ms`, in order of (due, kind, key). *all false: the cap was
  * reached first. */
 static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *all,
@@ -105,7 +110,8 @@ static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *al
         if (ctx->timer_bound_ms > until_ms) {
             break;
         }
-        enum txn_result result = fire(task, &row, error);
+        bool views_first = views_are_old(ctx, row.due_ms);
+        enum txn_result result = views_first ? effects_views(task, error) : fire(task, &row, error);
         if (result != TXN_DONE) {
             return result;
         }
@@ -262,9 +268,9 @@ enum txn_result take_handle(struct task *task, bool *anything, struct error *err
             input->done_offset = record->offset + 1;
             records++;
         }
-        if (result == TXN_DONE && task->context.take.bytes > WRITE_SET_MAX_BYTES) {
+        if (result == TXN_DONE && task->context.take.bytes > task->options.take_max_bytes) {
             result = effects_rows(task, error);
-            write_set_reset(&task->context.take);
+            context_spill(&task->context);
         }
     }
     *anything = records > 0 || task->timers_fired > 0;

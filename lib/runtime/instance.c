@@ -17,7 +17,6 @@
 enum {
     TASKS_MAX = 256,
     POLL_MAX_MS = 1000,
-    NAP_MAX_US = 20 * 1000,
     REPORT_EVERY_US = 30 * 1000000,
     REJOIN_MS = 500,
     LOCK_RETRY_US = 200 * 1000,
@@ -248,14 +247,6 @@ static enum outcome check_cluster(const struct instance_options *options, struct
 
 /* ---- the loop ---- */
 
-static void nap(int64_t us)
-{
-    if (us > 0) {
-        us = us < NAP_MAX_US ? us : NAP_MAX_US;
-        nanosleep(&(struct timespec){us / 1000000, us % 1000000 * 1000}, NULL);
-    }
-}
-
 /* Listens for a while before it rejoins: a static member that a successor has replaced is told so,
  * and rejoining would throw that one out in turn. true: that is so. */
 static bool replaced(struct instance *instance)
@@ -324,28 +315,22 @@ static void report(struct instance *instance)
     }
 }
 
-/* Steps every task once. Returns how long the loop may sleep in us, and whether it must not wake up
- * for records. */
-static int64_t step_tasks(struct instance *instance, bool *nap_only)
+/* Steps every task once. Returns how long the loop may sleep, in us. */
+static int64_t step_tasks(struct instance *instance)
 {
     int64_t earliest_us = INT64_MAX;
-    bool pausing = false, listening = false;
     for (int32_t p = 0; p < TASKS_MAX && !instance->stop && instance->port; p++) {
         if (!instance->tasks[p]) {
             continue;
         }
         int64_t wake_us;
-        bool task_pauses;
         struct error error;
-        if (task_step(instance->tasks[p], &wake_us, &task_pauses, &error) != OK) {
+        if (task_step(instance->tasks[p], &wake_us, &error) != OK) {
             task_failed(instance, p, &error);
             return 0;
         }
-        pausing |= task_pauses;
-        listening |= !task_pauses;
         earliest_us = wake_us < earliest_us ? wake_us : earliest_us;
     }
-    *nap_only = pausing && !listening;
     if (earliest_us == INT64_MAX) {
         return (int64_t)POLL_MAX_MS * 1000;
     }
@@ -356,15 +341,10 @@ static int64_t step_tasks(struct instance *instance, bool *nap_only)
 static void loop(struct instance *instance)
 {
     int64_t sleep_us = 0;
-    bool nap_only = false;
     while (!signalled && !instance->stop && instance->port) {
         struct error error;
         int timeout_ms =
             sleep_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS : (int)((sleep_us + 999) / 1000);
-        if (nap_only) {
-            nap(sleep_us);
-            timeout_ms = 0;
-        }
         enum outcome outcome = instance->port->calls->poll(instance->port, timeout_ms, &error);
         if (outcome == FATAL) {
             instance->error = error;
@@ -375,7 +355,7 @@ static void loop(struct instance *instance)
             log_event(LOG_WARN, "broker_trouble", "because=\"%s\"", error.text);
         }
         open_tasks(instance);
-        sleep_us = step_tasks(instance, &nap_only);
+        sleep_us = step_tasks(instance);
         if (instance->port) {
             report(instance);
         }

@@ -2,26 +2,34 @@
  *
  * Invariants. Every test of the protocol names the one it attacks.
  *
- * I-1 An output is visible to a read_committed reader only if the offset of the input that caused
- * it is committed with it. I-2 A store is never ahead of Kafka: SQLite commits only after Kafka's
- * commit is known to have succeeded. I-3 Before the first record is handled, the store is exactly
- * at the group's commit. I-4 A handler's effects happen all or not at all. I-5 After an abort the
- * next record handled is the first one of the aborted take. I-6 A fenced or revoked task writes
- * nothing more, to Kafka or to its file. I-7 A timer fires in exactly one committed transaction.
- * I-8 Every input is accounted for: handled, dead-lettered, or not yet committed.
- * I-9 A commit in doubt is resolved, never guessed.
+ *   I-1  An output is visible to a read_committed reader only if the offset of the input that
+ *        caused it is committed with it.
+ *   I-2  A store is never ahead of Kafka: SQLite commits only after Kafka's commit is known to have
+ *        succeeded.
+ *   I-3  Before the first record is handled, the store is exactly at the group's commit.
+ *   I-4  A handler's effects happen all or not at all.
+ *   I-5  After an abort the next record handled is the first one of the aborted take.
+ *   I-6  A fenced or revoked task writes nothing more, to Kafka or to its file.
+ *   I-7  A timer fires in exactly one committed transaction.
+ *   I-8  Every input is accounted for: handled, dead-lettered, or not yet committed.
+ *   I-9  A commit in doubt is resolved, never guessed.
  *
  * A take, in order:
  *
- *   SQLite   BEGIN IMMEDIATE (if none is open), SAVEPOINT take
- *   Kafka    begin; outputs, dead letters; changelog rows, checkpoint n; offsets with metadata "n";
- * commit SQLite   known committed: meta := n, RELEASE take          known aborted: ROLLBACK TO
- * take, the same take again in doubt (any transactional call timed out or failed, or the
- * interceptor saw a failed answer, even when the commit reported success): FENCE before the next
- * begin. Close the producer, open one with the same transactional id, init (its epoch rises, strays
- * of the old one die), ask for the group's stable number: n keep, n-1 undo, anything else: the task
- * is no longer ours. fenced   never init that id again: undo, stop (75). SQLite   COMMIT about once
- * a second, only between takes.
+ *   SQLite     BEGIN IMMEDIATE (if none is open), SAVEPOINT take
+ *   Kafka      begin; outputs, dead letters; changelog rows, checkpoint n; offsets with metadata n;
+ *              commit
+ *   committed  SQLite: meta := n, RELEASE take
+ *   aborted    SQLite: ROLLBACK TO take; the same take again
+ *   in doubt   any transactional call timed out or failed, or the interceptor saw a failed answer,
+ *              even when the commit reported success: FENCE before the next begin. Close the
+ *              producer, open one with the same transactional id, init (its epoch rises, strays of
+ *              the old one die), ask for the group's stable number: n keep, n-1 undo, anything
+ *              else: the task is no longer ours.
+ *   fenced     never init that id again: undo, stop (75).
+ *
+ * SQLite commits about once a second, only between takes. The last two Kafka calls go on beside the
+ * task (TASK_COMMIT), which does nothing meanwhile: the other tasks of the instance do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,14 +87,14 @@ static void keep(struct task *task)
     task->take_again = false;
     task->commit_in_doubt = false;
     take_forget(task);
-    context_reset_take(&task->context, false);
+    context_keep_take(&task->context);
 }
 
 /* The take did not happen: nothing of it stays in the file, and the same records are handled again
  * (I-5). */
 static enum outcome undo(struct task *task, struct error *error)
 {
-    context_reset_take(&task->context, true);
+    context_undo_take(&task->context);
     task->commit_in_doubt = false;
     task->take_again = task->order_count > 0;
     task->task_time_ms = store_meta(task->store)->task_time_ms;
@@ -151,6 +159,7 @@ enum outcome protocol_init(struct task *task, bool *done, struct error *error)
     case TXN_DOUBT:
     case TXN_ABORT:
     case TXN_MOVED:
+    case TXN_UNDER_WAY:
         if (error->exit_code == EXIT_CONFIG) { /* refused, and would be refused again */
             return FATAL;
         }
@@ -247,9 +256,9 @@ static void prepare_meta(struct task *task)
     }
 }
 
-/* *empty: nothing was to be done after all (a paused input, a cancelled timer); the transaction is
- * still open. */
-static enum txn_result transaction(struct task *task, bool *empty, struct error *error)
+/* From begin to the last record. *empty: nothing was to be done after all (a paused input, a
+ * cancelled timer); the transaction is still open. */
+static enum txn_result fill_transaction(struct task *task, bool *empty, struct error *error)
 {
     *empty = false;
     TESTPOINT("begin");
@@ -265,17 +274,7 @@ static enum txn_result transaction(struct task *task, bool *empty, struct error 
         return result;
     }
     task->pending.task_time_ms = task->task_time_ms;
-    result = take_finish(task, error);
-    if (result != TXN_DONE) {
-        return result;
-    }
-    TESTPOINT("commit");
-    task->commit_in_doubt = true; /* from here on only the broker knows */
-    result = task->calls->commit(task->producer, task->options.transaction_timeout_ms, error);
-    TESTPOINT("commit_answered");
-    task->commit_in_doubt = result == TXN_DOUBT || result == TXN_MOVED;
-    task->in_transaction = result != TXN_DONE;
-    return result;
+    return take_finish(task, error);
 }
 
 /* Aborts in Kafka and in the file. `why` NULL: nothing went wrong, there was nothing to do. A
@@ -312,15 +311,15 @@ static enum outcome abort_take(struct task *task, const struct error *why, bool 
 
 /* Kafka has it: the file follows, and if anything was doubtful on the way the id is fenced before
  * its next use. */
-static void take_committed(struct task *task, int64_t began_us)
+static void take_committed(struct task *task)
 {
     keep(task);
     task->last_commit_us = task_now_us(task);
     log_event(LOG_DEBUG, "committed", "partition=%d commit=%lld us=%lld",
               (int)task->options.partition, (long long)task->group_number,
-              (long long)(task->last_commit_us - began_us));
+              (long long)(task->last_commit_us - task->began_us));
     task->next_begin_us = task->last_commit_us + (int64_t)task->options.commit_pause_ms * 1000;
-    int64_t took_us = task->last_commit_us - began_us;
+    int64_t took_us = task->last_commit_us - task->began_us;
     task->counts.commit_us_sum += took_us;
     if (took_us > task->counts.commit_us_max) {
         task->counts.commit_us_max = took_us;
@@ -328,6 +327,77 @@ static void take_committed(struct task *task, int64_t began_us)
     if (task->calls->doubts(task->producer) > 0) {
         enter_fence(task, "a transactional request failed on the wire and was repeated");
     }
+}
+
+/* What a take came to, by its last call's result. */
+static enum outcome take_ended(struct task *task, enum txn_result result, const struct error *why,
+                               struct error *error)
+{
+    enum outcome outcome;
+    switch (result) {
+    case TXN_DONE:
+        take_committed(task);
+        return OK;
+    case TXN_ABORT:
+        outcome = abort_take(task, why, false, error);
+        if (outcome == OK && task->fatal.exit_code != 0) {
+            *error = task->fatal;
+            return FATAL;
+        }
+        return outcome;
+    case TXN_DOUBT:
+        if (!task->commit_in_doubt) {
+            return abort_take(task, why, true, error);
+        }
+        enter_fence(task, why->text);
+        return OK;
+    case TXN_FENCED:
+        *error = *why;
+        return fenced(error);
+    case TXN_MOVED:
+        if (abort_take(task, NULL, false, error) != OK) {
+            return FATAL;
+        }
+        return fail_exit(error, EXIT_TRY_AGAIN, "%s", why->text);
+    case TXN_UNDER_WAY:
+        break;
+    }
+    BUG("a take that has not ended");
+}
+
+/* A take's last two calls: `result` is what the first, or the second, came to. */
+static enum outcome advance(struct task *task, enum txn_result result, struct error *why,
+                            struct error *error)
+{
+    if (result == TXN_DONE && !task->committing) {
+        TESTPOINT("offsets_sent");
+        TESTPOINT("commit");
+        task->committing = true;
+        task->commit_in_doubt = true; /* from here on only the broker knows */
+        result = task->calls->commit(task->producer, task->options.transaction_timeout_ms, why);
+    }
+    if (result == TXN_UNDER_WAY) {
+        if (task->state != TASK_COMMIT) {
+            task_enter(task, TASK_COMMIT);
+        }
+        return OK;
+    }
+    if (task->committing) {
+        TESTPOINT("commit_answered");
+        task->commit_in_doubt = result == TXN_DOUBT || result == TXN_MOVED;
+        task->in_transaction = result != TXN_DONE;
+    }
+    if (task->state == TASK_COMMIT) {
+        task_enter(task, TASK_RUN);
+    }
+    return take_ended(task, result, why, error);
+}
+
+enum outcome protocol_commit(struct task *task, int timeout_ms, struct error *error)
+{
+    struct error why;
+    enum txn_result result = task->calls->ended(task->producer, timeout_ms, &why);
+    return advance(task, result, &why, error);
 }
 
 enum outcome protocol_take(struct task *task, struct error *error)
@@ -341,38 +411,16 @@ enum outcome protocol_take(struct task *task, struct error *error)
         return OK;
     }
     prepare_meta(task);
-    int64_t began_us = task_now_us(task);
+    task->began_us = task_now_us(task);
+    task->committing = false;
     bool empty;
     struct error why;
-    enum txn_result result = transaction(task, &empty, &why);
-    switch (result) {
-    case TXN_DONE:
-        if (empty) {
-            return abort_take(task, NULL, false, error);
-        }
-        take_committed(task, began_us);
-        return OK;
-    case TXN_ABORT:
-        outcome = abort_take(task, &why, false, error);
-        if (outcome == OK && task->fatal.exit_code != 0) {
-            *error = task->fatal;
-            return FATAL;
-        }
-        return outcome;
-    case TXN_DOUBT:
-        if (!task->commit_in_doubt) {
-            return abort_take(task, &why, true, error);
-        }
-        enter_fence(task, why.text);
-        return OK;
-    case TXN_FENCED:
-        *error = why;
-        return fenced(error);
-    case TXN_MOVED:
-        if (abort_take(task, NULL, false, error) != OK) {
-            return FATAL;
-        }
-        return fail_exit(error, EXIT_TRY_AGAIN, "%s", why.text);
+    enum txn_result result = fill_transaction(task, &empty, &why);
+    if (empty) {
+        return abort_take(task, NULL, false, error);
     }
-    return OK;
+    if (result != TXN_DONE) {
+        return take_ended(task, result, &why, error);
+    }
+    return advance(task, take_send_offsets(task, &why), &why, error);
 }

@@ -51,6 +51,7 @@ enum outcome repair_fence(struct port *port, const char *application_id, int32_t
         case TXN_DOUBT:
         case TXN_ABORT:
         case TXN_MOVED:
+        case TXN_UNDER_WAY:
             if (port->calls->monotonic_us(port) >= deadline_us) {
                 error_prefix(error, "%s cannot be initialised", id);
                 port->calls->producer_close(opened);
@@ -107,8 +108,10 @@ static enum txn_result send_offsets(struct port *port, struct producer *producer
         metadata_write(checkpoint->commit_number, checkpoint->incarnation, offsets[i].offset,
                        offsets[i].metadata);
     }
-    return port->calls->send_offsets(producer, offsets, checkpoint->inputs.count, repair->partition,
-                                     repair->timeout_ms, error);
+    enum txn_result result =
+        port->calls->send_offsets(producer, offsets, checkpoint->inputs.count, repair->partition,
+                                  repair->timeout_ms, error);
+    return port_wait(port, producer, result, error);
 }
 
 enum outcome repair_commit(struct port *port, struct producer *producer,
@@ -132,7 +135,8 @@ enum outcome repair_commit(struct port *port, struct producer *producer,
     }
     if (begun && result == TXN_DONE) {
         ending = true;
-        result = port->calls->commit(producer, repair->timeout_ms, error);
+        result = port_wait(port, producer, port->calls->commit(producer, repair->timeout_ms, error),
+                           error);
     }
     if (result == TXN_DONE) {
         return OK;

@@ -30,6 +30,7 @@ struct restore {
     struct reader *reader;
     struct write_set rows;
     struct arena arena;
+    struct arena row; /* one row on its way to SQLite */
     struct buffer scratch;
     struct store_meta meta; /* what the file stands at after the last flush */
     int64_t end;            /* the high watermark to read to */
@@ -49,6 +50,7 @@ void restore_end(struct task *task)
     }
     task->calls->reader_close(restore->reader);
     write_set_release(&restore->rows);
+    arena_release(&restore->row);
     arena_release(&restore->arena);
     arena_release(&restore->checkpoint_arena);
     buffer_release(&restore->scratch);
@@ -90,6 +92,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     restore->position = from;
     restore->started_us = restore->said_us = task->calls->monotonic_us(task->port);
     write_set_init(&restore->rows);
+    arena_init(&restore->row);
     arena_init(&restore->arena);
     arena_init(&restore->checkpoint_arena);
     buffer_init(&restore->scratch);
@@ -172,6 +175,10 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
     }
     const struct checkpoint *checkpoint = &restore->checkpoint;
     int64_t number = checkpoint->commit_number;
+    if (number < 1 || number == INT64_MAX ||
+        strlen(checkpoint->incarnation) != INCARNATION_BYTES - 1) {
+        return damaged(task, record, error, "checkpoint", "no task has written it");
+    }
     if (!task->adopt && number > task->group_number) {
         if (!task->asked_again) {
             task->asked_again = true;
@@ -219,32 +226,19 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
 static enum outcome flush(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
-    struct arena arena;
-    arena_init(&arena);
-    struct write_entry **entries = write_set_sorted(&restore->rows, task->tables, &arena);
-    struct arena row_arena;
-    arena_init(&row_arena);
+    size_t count;
+    struct write_entry **entries = write_set_sorted(&restore->rows, task->tables, &count);
     enum outcome outcome = OK;
-    for (size_t i = 0; i < restore->rows.count && outcome == OK; i++) {
-        const struct write_entry *entry = entries[i];
-        arena_reset(&row_arena);
-        void *row = arena_alloc(&row_arena, entry->table->record->size);
-        if (!entry->value.data) {
-            outcome = key_decode(entry->table, entry->key, &row_arena, row)
-                          ? store_delete(task->store, entry->table, row, error)
-                          : fail_exit(error, EXIT_CONFIG, "%s: a key of table %s cannot be read",
-                                      task->changelog, entry->table->name);
-        } else if (codec_decode_datum(task->options.codec, entry->table->record, entry->value,
-                                      &row_arena, row, error) == DECODED) {
-            outcome = store_put(task->store, entry->table, row, error);
-        } else {
-            error_prefix(error, "%s: a row of table %s", task->changelog, entry->table->name);
-            error->exit_code = EXIT_CONFIG;
-            outcome = FATAL;
-        }
+    for (size_t i = 0; i < count && outcome == OK; i++) {
+        arena_reset(&restore->row);
+        outcome =
+            context_write_row(task->store, task->options.codec, entries[i], &restore->row, error);
     }
-    arena_release(&row_arena);
-    arena_release(&arena);
+    bool is_bad_row = outcome == FATAL && error->exit_code != EXIT_IO; /* or breaks a CHECK */
+    if (is_bad_row) {
+        error_prefix(error, "%s", task->changelog);
+        error->exit_code = EXIT_CONFIG;
+    }
     write_set_reset(&restore->rows);
     return outcome;
 }

@@ -33,7 +33,9 @@ static const struct known {
     {"take.max_records", NUMBER, offsetof(struct settings, take_max_records), NULL, 10000, 1,
      1000000, "most records in one transaction"},
     {"take.max_bytes", NUMBER, offsetof(struct settings, take_max_bytes), NULL, 16777216, 1024,
-     1073741824, "bytes of input after which a transaction takes no more"},
+     1073741824,
+     "bytes of input after which a transaction takes no more; after as many of rows they go to "
+     "file and changelog before its end"},
     {"transaction.timeout_ms", NUMBER, offsetof(struct settings, transaction_timeout_ms), NULL,
      10000, 1000, 900000,
      "after this the broker aborts a transaction whose process has died or hangs"},

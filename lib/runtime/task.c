@@ -137,13 +137,12 @@ static bool file_is_behind(struct task *task)
               (long long)task->group_number);
     inputs_release(task);
     task->take_again = false;
-    context_reset_take(&task->context, true);
+    context_undo_take(&task->context);
     task_enter(task, TASK_ASK);
     return true;
 }
 
-static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing,
-                             struct error *error)
+static enum outcome run_step(struct task *task, int64_t *wake_us, struct error *error)
 {
     enum outcome outcome = commit_store_in_time(task, error);
     if (outcome != OK) {
@@ -163,7 +162,6 @@ static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing,
         task->next_begin_us > task->retry_us ? task->next_begin_us : task->retry_us;
     if (now < not_before) {
         *wake_us = not_before;
-        *pausing = true;
         return OK;
     }
     if (!task->take_again) {
@@ -186,12 +184,22 @@ static enum outcome run_step(struct task *task, int64_t *wake_us, bool *pausing,
     return protocol_take(task, error);
 }
 
+/* Meanwhile the next records come in, so that they do not wake the loop for nothing. */
+static enum outcome commit_step(struct task *task, int64_t *wake_us, struct error *error)
+{
+    enum outcome outcome = protocol_commit(task, 0, error);
+    if (outcome == OK && task->state == TASK_COMMIT) {
+        *wake_us = INT64_MAX;
+        outcome = take_fetch(task, error) == FATAL ? FATAL : OK;
+    }
+    return outcome;
+}
+
 /* ---- the state machine ---- */
 
-enum outcome task_step(struct task *task, int64_t *wake_us, bool *pausing, struct error *error)
+enum outcome task_step(struct task *task, int64_t *wake_us, struct error *error)
 {
     *wake_us = 0;
-    *pausing = false;
     bool done = false;
     enum outcome outcome = OK;
     switch (task->state) {
@@ -231,7 +239,10 @@ enum outcome task_step(struct task *task, int64_t *wake_us, bool *pausing, struc
         outcome = protocol_fence(task, error);
         break;
     case TASK_RUN:
-        outcome = run_step(task, wake_us, pausing, error);
+        outcome = run_step(task, wake_us, error);
+        break;
+    case TASK_COMMIT:
+        outcome = commit_step(task, wake_us, error);
         break;
     }
     if (outcome == RETRY || outcome == ABORT) {
@@ -313,6 +324,8 @@ void task_close(struct task *task, bool lost)
     if (!task) {
         return;
     }
+    struct error ignored; /* what is decided here is told by the file or by the next start */
+    while (!lost && task->state == TASK_COMMIT && protocol_commit(task, WAIT_MS, &ignored) == OK) {}
     protocol_close_producer(
         task); /* first: whatever is open in Kafka can no longer be committed by us */
     restore_end(task);
@@ -346,7 +359,7 @@ enum task_state task_state(const struct task *task)
 
 const char *task_state_name(enum task_state state)
 {
-    static const char *const names[] = {"init", "ask", "restore", "run", "fence"};
+    static const char *const names[] = {"init", "ask", "restore", "run", "commit", "fence"};
     return names[state];
 }
 

@@ -1,13 +1,13 @@
 /* task.h - one processor x one partition: a transactional id, a SQLite file and a changelog
  * partition, owned together.
  *
- * A task is a state machine moved on by task_step(), one slice at a time; it never sleeps and, but
- * for the transactional calls themselves, never waits long. protocol.c has the invariants.
+ * A task is a state machine moved on by task_step(), one slice at a time; it never sleeps and never
+ * waits long: its commit goes on beside it (COMMIT), an abort or a slice of a fence may take a
+ * second. protocol.c has the invariants.
  *
- *   open -> INIT -> ASK -> RESTORE -> RUN <-> FENCE
- *            |       |        |        |        |
- *            +-------+--------+--------+--------+--> FATAL (fenced: 75, contradiction: 78, state
- * directory: 74)
+ *   open -> INIT -> ASK -> RESTORE -> RUN <-> COMMIT <-> FENCE
+ *
+ *   from each of them FATAL: fenced 75, contradiction 78, state directory 74
  */
 #ifndef WEIR_RUNTIME_TASK_H
 #define WEIR_RUNTIME_TASK_H
@@ -30,13 +30,13 @@ struct task_options {
     int transaction_timeout_ms;
     int64_t store_commit_ms; /* how far the file may lag */
     size_t take_max_records;
-    size_t take_max_bytes;
+    size_t take_max_bytes; /* of input; as many of rows, then they go to file and changelog early */
     int64_t
         clock_bound_ms; /* a record stamped further ahead of the wall clock than this is clamped */
     int64_t delete_retention_ms; /* of the changelog */
 };
 
-enum task_state { TASK_INIT, TASK_ASK, TASK_RESTORE, TASK_RUN, TASK_FENCE };
+enum task_state { TASK_INIT, TASK_ASK, TASK_RESTORE, TASK_RUN, TASK_COMMIT, TASK_FENCE };
 
 struct task_counts {
     int64_t commits, handled, stale, dead, outputs, timers, aborts, fences, restored_rows,
@@ -48,16 +48,15 @@ struct task_counts {
 MUST_CHECK enum outcome task_open(struct task **task, const struct task_options *options,
                                   struct error *error);
 
-/* Commits the file when the last commit is known, and closes. `lost`: the partition belongs to
- * another already; what is in doubt is left undone. NULL is fine. */
+/* Waits for the commit under way, commits the file when the last commit is known, and closes.
+ * `lost`: the partition belongs to another already; what is in doubt is left undone. NULL is fine.
+ */
 void task_close(struct task *task, bool lost);
 
 /* Does one slice of work. *wake_us: monotonic time at which it wants to be called again (INT64_MAX:
- * when a record comes; 0: at once). *pausing: records may be at hand, but it may not begin before
- * *wake_us. FATAL: close the task; error has why and the exit code. Anything less it tells the log
- * and handles itself. */
-MUST_CHECK enum outcome task_step(struct task *task, int64_t *wake_us, bool *pausing,
-                                  struct error *error);
+ * when the port's poll() returns early; 0: at once). FATAL: close the task; error has why and the
+ * exit code. Anything less it tells the log and handles itself. */
+MUST_CHECK enum outcome task_step(struct task *task, int64_t *wake_us, struct error *error);
 
 enum task_state task_state(const struct task *task);
 const char *task_state_name(enum task_state state);

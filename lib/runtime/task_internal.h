@@ -65,6 +65,8 @@ struct task {
     int64_t outputs;     /* in the take */
     uint64_t digest;
     bool in_transaction;
+    bool committing; /* of a take's two last calls the second: the offsets are sent */
+    int64_t began_us;
     struct port_delivery delivery; /* of the checkpoint in the changelog */
     struct store_meta pending;     /* what the file becomes if the take is kept */
     struct checkpoint checkpoint;  /* of the take at hand */
@@ -106,8 +108,13 @@ enum outcome protocol_init(struct task *task, bool *done, struct error *error);
 /* FENCE: one slice; the task is in TASK_RUN again when the doubt is resolved. */
 enum outcome protocol_fence(struct task *task, struct error *error);
 
-/* RUN: the take in task->order (or a tick), from begin to commit or abort. */
+/* RUN: the take in task->order (or a tick), from begin to commit or abort. In TASK_COMMIT when it
+ * returns: the broker is still at it. */
 enum outcome protocol_take(struct task *task, struct error *error);
+
+/* COMMIT: goes on when the call under way has ended, for which it waits up to `timeout_ms`; the
+ * task is in another state again when the take is decided. */
+enum outcome protocol_commit(struct task *task, int timeout_ms, struct error *error);
 
 /* ---- truth.c ---- */
 
@@ -181,6 +188,9 @@ enum txn_result effects_dead_letter(struct task *task, struct input *input,
                                     const struct port_record *record, const char *class_name,
                                     const char *cause, const char *reason, struct error *error);
 
+/* Every touched view, in order of first touch, from the state as it is now. */
+enum txn_result effects_views(struct task *task, struct error *error);
+
 /* The take's rows into SQLite and the changelog. */
 enum txn_result effects_rows(struct task *task, struct error *error);
 
@@ -188,7 +198,10 @@ enum txn_result effects_rows(struct task *task, struct error *error);
 enum txn_result effects_of_store(struct task *task, enum outcome outcome,
                                  const struct error *error);
 
-/* Views, rows, the checkpoint, the offsets: all but the commit. */
+/* Views, rows, the checkpoint: the take's last records. */
 enum txn_result take_finish(struct task *task, struct error *error);
+
+/* The take's offsets, with the commit number beside each; may be under way when it returns. */
+enum txn_result take_send_offsets(struct task *task, struct error *error);
 
 #endif

@@ -28,19 +28,25 @@ void metadata_write(int64_t number, const char *incarnation, int64_t offset, cha
              offset);
 }
 
+/* Written again it must be the same text: nobody else's way of writing numbers passes for ours. */
 bool metadata_read(const char *metadata, int64_t offset, int64_t *number, char *incarnation)
 {
-    char copy[PORT_METADATA_MAX], *rest = copy;
+    char copy[PORT_METADATA_MAX], again[PORT_METADATA_MAX], *rest = copy;
     snprintf(copy, sizeof copy, "%s", metadata);
-    const char *version = strsep(&rest, " "), *first = strsep(&rest, " ");
-    const char *second = strsep(&rest, " ");
+    (void)strsep(&rest, " ");
+    const char *first = strsep(&rest, " "), *second = strsep(&rest, " ");
     int64_t written;
-    if (!rest || strcmp(version, "weir1") != 0 || !conf_number(first, number) || *number <= 0 ||
-        strlen(second) != INCARNATION_BYTES - 1 || !conf_number(rest, &written)) {
+    if (!second || !conf_number(first, &written) || written <= 0 ||
+        strlen(second) != INCARNATION_BYTES - 1) {
         return false;
     }
+    metadata_write(written, second, offset, again);
+    if (strcmp(metadata, again) != 0) {
+        return false;
+    }
+    *number = written;
     memcpy(incarnation, second, INCARNATION_BYTES);
-    return written == offset;
+    return true;
 }
 
 /* A finding that a person must decide on. */

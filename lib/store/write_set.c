@@ -2,9 +2,10 @@
  *
  * Entries lie in one array, so that walking, merging and forgetting are O(count) and deterministic;
  * the slots hold indexes into it (open addressing, linear probing, at most half full, nothing is
- * ever removed one by one). Keys and values lie in the arena. A value is overwritten in place while
- * it fits, with some room to grow: a row that changes a thousand times in a take must not fill the
- * take's memory.
+ * ever removed one by one). What is not flushed is listed beside, so that a flush costs what is
+ * new, however large the set. Keys and values lie in the arena. A value is overwritten in place
+ * while it fits, with some room to grow: a row that changes a thousand times in a take must not
+ * fill the take's memory.
  */
 #include "store/write_set.h"
 
@@ -14,7 +15,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-enum { FIRST_SLOTS = 64, ROOM_STEP = 32 };
+enum { FIRST_SLOTS = 64, ROOM_STEP = 32, TABLES_MAX = WEIR_LIST_MAX + 1 };
 
 void write_set_init(struct write_set *set)
 {
@@ -27,6 +28,8 @@ void write_set_release(struct write_set *set)
     arena_release(&set->arena);
     free(set->entries);
     free(set->slots);
+    free(set->unflushed);
+    free(set->sorted);
     *set = (struct write_set){0};
 }
 
@@ -49,6 +52,7 @@ void write_set_reset(struct write_set *set)
         set->slots[slot] = 0;
     }
     set->count = 0;
+    set->unflushed_count = 0;
     set->bytes = 0;
     arena_reset(&set->arena);
 }
@@ -91,6 +95,7 @@ static void grow(struct write_set *set)
     CHECK(set->slot_count <= UINT32_MAX / 2);
     set->capacity = set->slot_count / 2;
     set->entries = xrealloc(set->entries, set->capacity * sizeof *set->entries);
+    set->unflushed = xrealloc(set->unflushed, set->capacity * sizeof *set->unflushed);
     free(set->slots);
     set->slots = xcalloc(set->slot_count, sizeof *set->slots);
     size_t mask = set->slot_count - 1;
@@ -111,14 +116,18 @@ static struct write_entry *add_entry(struct write_set *set, const struct weir_st
     const char *copy = arena_strndup(&set->arena, (const char *)key.data, key.size);
     *entry = (struct write_entry){.table = table,
                                   .key = {(const uint8_t *)copy, key.size},
-                                  .hash = hash};
+                                  .hash = hash,
+                                  .flushed = true};
     set->bytes += key.size;
     return entry;
 }
 
 static void set_value(struct write_set *set, struct write_entry *entry, struct weir_bytes value)
 {
-    entry->flushed = false;
+    if (entry->flushed) {
+        entry->flushed = false;
+        set->unflushed[set->unflushed_count++] = (uint32_t)(entry - set->entries);
+    }
     entry->value = (struct weir_bytes){NULL, 0};
     if (!value.data) {
         return;
@@ -181,26 +190,51 @@ static size_t position_of(const struct weir_store *const *tables, size_t count,
 }
 
 /* Entries are dealt out to their tables first, then each table's are sorted by key. */
-struct write_entry **write_set_sorted(const struct write_set *set,
-                                      const struct weir_store *const *tables, struct arena *arena)
+struct write_entry **write_set_sorted(struct write_set *set, const struct weir_store *const *tables,
+                                      size_t *count)
 {
     size_t table_count = 0;
     while (tables[table_count]) {
         table_count++;
     }
-    struct write_entry **sorted = arena_alloc(arena, set->count * sizeof *sorted);
-    size_t *ends = arena_alloc(arena, (table_count + 1) * sizeof *ends);
-    for (size_t i = 0; i < set->count; i++) {
-        ends[position_of(tables, table_count, set->entries[i].table) + 1]++;
+    CHECK(table_count <= TABLES_MAX);
+    if (set->sorted_room < set->unflushed_count) {
+        set->sorted_room = set->capacity;
+        set->sorted = xrealloc(set->sorted, set->sorted_room * sizeof(struct write_entry *));
+    }
+    size_t ends[TABLES_MAX + 1] = {0};
+    for (size_t i = 0; i < set->unflushed_count; i++) {
+        ends[position_of(tables, table_count, set->entries[set->unflushed[i]].table) + 1]++;
     }
     for (size_t t = 0; t < table_count; t++) {
         ends[t + 1] += ends[t];
     }
-    for (size_t i = 0; i < set->count; i++) { /* ends[t]: where the next entry of t goes */
-        sorted[ends[position_of(tables, table_count, set->entries[i].table)]++] = &set->entries[i];
+    for (size_t i = 0; i < set->unflushed_count; i++) { /* ends[t]: where the next of t goes */
+        struct write_entry *entry = &set->entries[set->unflushed[i]];
+        set->sorted[ends[position_of(tables, table_count, entry->table)]++] = entry;
     }
     for (size_t t = 0, start = 0; t < table_count; start = ends[t], t++) {
-        qsort(sorted + start, ends[t] - start, sizeof(struct write_entry *), compare_keys);
+        if (ends[t] > start + 1) {
+            qsort(set->sorted + start, ends[t] - start, sizeof(struct write_entry *), compare_keys);
+        }
     }
-    return sorted;
+    *count = set->unflushed_count;
+    return set->sorted;
+}
+
+void write_set_flushed(struct write_set *set)
+{
+    for (size_t i = 0; i < set->unflushed_count; i++) {
+        set->entries[set->unflushed[i]].flushed = true;
+    }
+    set->unflushed_count = 0;
+}
+
+void write_set_unflushed(struct write_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        set->entries[i].flushed = false;
+        set->unflushed[i] = (uint32_t)i;
+    }
+    set->unflushed_count = set->count;
 }

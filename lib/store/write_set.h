@@ -16,7 +16,7 @@ struct write_entry {
     struct weir_bytes key;   /* key_encode of all key fields */
     struct weir_bytes value; /* the row's Avro datum; data NULL: deleted */
     uint32_t hash;
-    bool flushed;  /* SQLite has this value already (the changelog still wants it) */
+    bool flushed;  /* SQLite has this value already */
     uint8_t *room; /* where values of this row are written while they fit */
     size_t room_size;
 };
@@ -27,6 +27,10 @@ struct write_set {
     size_t count, capacity;
     uint32_t *slots; /* open addressing: 0 or entry index + 1 */
     size_t slot_count;
+    uint32_t *unflushed; /* indexes of the entries that are not flushed, in order of writing */
+    size_t unflushed_count;
+    struct write_entry **sorted; /* room for write_set_sorted() */
+    size_t sorted_room;
     size_t bytes; /* of keys and values, room to grow and outgrown values included: for the memory
                      bound */
 };
@@ -47,9 +51,14 @@ void write_set_put(struct write_set *set, const struct weir_store *table, struct
 /* Puts every entry of `from` into `set`. */
 void write_set_merge(struct write_set *set, const struct write_set *from);
 
-/* Pointers to the entries by (position of table in `tables`, key): the order in which SQLite likes
- * them. The array is in `arena`; an entry whose table is not in `tables` is a bug. */
-struct write_entry **write_set_sorted(const struct write_set *set,
-                                      const struct weir_store *const *tables, struct arena *arena);
+/* The entries that are not flushed, by (position of table in `tables`, key): the order in which
+ * SQLite likes them. Good until the next change of the set; an entry whose table is not in `tables`
+ * is a bug. */
+struct write_entry **write_set_sorted(struct write_set *set, const struct weir_store *const *tables,
+                                      size_t *count);
+
+/* SQLite has every entry now; or none of them any more. */
+void write_set_flushed(struct write_set *set);
+void write_set_unflushed(struct write_set *set);
 
 #endif

@@ -33,6 +33,14 @@ void broker_advance(struct broker *broker, int64_t ms);
  * clock stands. */
 void broker_auto_advance(struct broker *broker, bool on);
 
+/* When send_offsets and commit happen, and when their caller learns of it. */
+enum broker_pace {
+    PACE_AT_ONCE, /* in the call (as opened) */
+    PACE_EARLY,   /* in the call, but the caller hears of it from the second ended() on */
+    PACE_LATE,    /* in the second ended() */
+};
+void broker_set_pace(struct broker *broker, enum broker_pace pace);
+
 /* ---- instances ---- */
 
 /* One instance. Of the options: application_id, instance_id (NULL: fixed mode), fixed_partition,

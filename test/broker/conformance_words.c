@@ -63,12 +63,16 @@ enum txn_result case_send_offset(struct world *world, struct port *port, struct 
 {
     struct port_offset offsets = {.topic = world->input, .offset = offset};
     snprintf(offsets.metadata, sizeof offsets.metadata, "%s", metadata);
-    return port->calls->send_offsets(producer, &offsets, 1, 0, world->patience_ms, &case_error);
+    return port_wait(port, producer,
+                     port->calls->send_offsets(producer, &offsets, 1, 0, world->patience_ms,
+                                               &case_error),
+                     &case_error);
 }
 
 enum txn_result case_commit(struct world *world, struct port *port, struct producer *producer)
 {
-    return port->calls->commit(producer, world->patience_ms, &case_error);
+    return port_wait(port, producer, port->calls->commit(producer, world->patience_ms, &case_error),
+                     &case_error);
 }
 
 void case_transact(struct world *world, struct port *port, struct producer *producer,

@@ -224,6 +224,7 @@ void broker_group_release(struct broker_group *group);
 struct broker {
     int64_t now_ms, start_ms;
     bool auto_advance;
+    enum broker_pace pace;
     struct broker_topic **topics;
     size_t topic_count;
     struct broker_group **groups;
@@ -323,6 +324,8 @@ enum txn_result broker_producer_send_offsets(struct producer *producer,
                                              struct error *error);
 enum txn_result broker_producer_commit(struct producer *producer, int timeout_ms,
                                        struct error *error);
+enum txn_result broker_producer_ended(struct producer *producer, int timeout_ms,
+                                      struct error *error);
 enum txn_result broker_producer_abort(struct producer *producer, int timeout_ms,
                                       struct error *error);
 unsigned broker_producer_doubts(struct producer *producer);

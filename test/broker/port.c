@@ -120,6 +120,7 @@ static const struct port_calls calls = {
     .send = broker_producer_send,
     .send_offsets = broker_producer_send_offsets,
     .commit = broker_producer_commit,
+    .ended = broker_producer_ended,
     .abort = broker_producer_abort,
     .doubts = broker_producer_doubts,
     .reader_open = reader_open,

@@ -284,9 +284,9 @@ static enum broker_code commit_offsets(struct producer *producer, const struct p
     return code;
 }
 
-enum txn_result broker_producer_send_offsets(struct producer *producer,
-                                             const struct port_offset *offsets, size_t count,
-                                             int32_t partition, int timeout_ms, struct error *error)
+enum txn_result broker_producer_offsets_now(struct producer *producer,
+                                            const struct port_offset *offsets, size_t count,
+                                            int32_t partition, int timeout_ms, struct error *error)
 {
     struct broker_fault fault;
     enum txn_result result = broker_producer_gate(producer, CALL_SEND_OFFSETS, &fault, error);
@@ -328,8 +328,8 @@ static enum broker_code end(struct producer *producer, bool commit,
     return code;
 }
 
-enum txn_result broker_producer_commit(struct producer *producer, int timeout_ms,
-                                       struct error *error)
+enum txn_result broker_producer_commit_now(struct producer *producer, int timeout_ms,
+                                           struct error *error)
 {
     struct broker_fault fault;
     enum txn_result result = broker_producer_gate(producer, CALL_COMMIT, &fault, error);

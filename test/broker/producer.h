@@ -32,7 +32,25 @@ struct producer {
     size_t target_count;
     struct item *items;
     size_t item_count, sent_count; /* the first sent_count are with the broker */
+
+    struct background { /* the call under way: background.c */
+        enum { UNDER_WAY_NONE, UNDER_WAY_OFFSETS, UNDER_WAY_COMMIT } call;
+        bool asked; /* ended() was told once that it is not over */
+        struct port_offset offsets[WEIR_LIST_MAX];
+        size_t offset_count;
+        int32_t partition;
+        int timeout_ms;
+        enum txn_result result;
+        struct error error;
+    } background;
 };
+
+/* The calls themselves, at once. */
+enum txn_result broker_producer_offsets_now(struct producer *producer,
+                                            const struct port_offset *offsets, size_t count,
+                                            int32_t partition, int timeout_ms, struct error *error);
+enum txn_result broker_producer_commit_now(struct producer *producer, int timeout_ms,
+                                           struct error *error);
 
 /* The head of every call. TXN_DONE: go on. */
 enum txn_result broker_producer_gate(struct producer *producer, enum broker_call call,

@@ -205,9 +205,8 @@ void harness_run(struct harness *harness)
     for (int i = 0; i < STEPS_MAX; i++) {
         struct error error;
         int64_t wake_us = 0;
-        bool pausing = false;
         (void)harness->port->calls->poll(harness->port, 0, &error);
-        if (task_step(harness->task, &wake_us, &pausing, &error) != OK) {
+        if (task_step(harness->task, &wake_us, &error) != OK) {
             fail_msg("%s ended: %s", harness->processor->name, error.text);
         }
         int64_t now_us = harness->port->calls->monotonic_us(harness->port);
@@ -226,6 +225,11 @@ void harness_advance(struct harness *harness, int64_t ms)
     harness_run(harness);
     broker_advance(harness->broker, ms);
     harness_run(harness);
+}
+
+void harness_pass(struct harness *harness, int64_t ms)
+{
+    broker_advance(harness->broker, ms);
 }
 
 void harness_restart(struct harness *harness)

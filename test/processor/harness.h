@@ -39,6 +39,9 @@ int64_t harness_sent_ms(const struct harness *harness);
 /* Lets the processor finish what is there, then moves the clock; timers fire. */
 void harness_advance(struct harness *harness, int64_t ms);
 
+/* The clock moves while the processor is away: what is sent before and after comes in one take. */
+void harness_pass(struct harness *harness, int64_t ms);
+
 /* kill -9, and a new process: state comes back from file and changelog. */
 void harness_restart(struct harness *harness);
 

@@ -283,6 +283,22 @@ static void forgets_settled_orders_after_eight_days(void **state)
                      IS(FULFILLING)); /* it can still be looked up */
 }
 
+/* A backlog of ten days in one take: the order is settled and forgotten in it. */
+static void a_view_outlives_an_order_that_is_forgotten_in_the_same_take(void **state)
+{
+    struct harness *harness = *state;
+    const struct place_order order = an_order("O1", 1), next = an_order("O2", 1);
+    place(harness, &order);
+    reply(harness, SAYS(REFUSED), "O1/1/1");
+    harness_pass(harness, EIGHT_DAYS + DAY);
+    place(harness, &next);
+    harness_advance(harness, 0);
+    assert_int_equal(harness_number(harness, "SELECT count(*) FROM placed_order"), 1);
+    const struct order_view_record *view = harness_view(harness, &order_view_topic, "O1");
+    assert_non_null(view);
+    assert_int_equal(view->payload.order_view.state, IS(CANCELLED));
+}
+
 static void remembers_everything_across_a_restart(void **state)
 {
     struct harness *harness = *state;
@@ -323,6 +339,7 @@ int main(void)
         TEST(finds_what_a_fulfilling_order_hears_stale),
         TEST(numbers_its_events_without_gaps),
         TEST(forgets_settled_orders_after_eight_days),
+        TEST(a_view_outlives_an_order_that_is_forgotten_in_the_same_take),
         TEST(remembers_everything_across_a_restart),
         TEST(handles_an_order_of_fifteen_hundred_lines),
     };

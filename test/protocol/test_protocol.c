@@ -15,6 +15,7 @@
 
 #include "protocol/world.h"
 #include "runtime/metadata.h"
+#include "store/store.h"
 
 #include <cmocka.h>
 
@@ -90,28 +91,29 @@ static bool is_transactional(enum broker_call call)
 }
 
 /* Runs the story with one fault. Returns whether the fault was met at all. */
-static bool survives(const char *expected, const struct broker_fault *fault)
+static bool survives(const char *expected, const struct broker_fault *fault, enum broker_pace pace)
 {
     struct world world;
     world_open(&world);
+    broker_set_pace(world.broker, pace);
     broker_fault(world.broker, fault);
     char *picture = story(&world);
     bool met = broker_faults_left(world.broker) == 0;
     if (strcmp(picture, expected) != 0) {
         fail_msg(
-            "call %s, occurrence %u, fault %d, stray %d, result %d:\n--- expected\n%s--- found\n%s",
+            "call %s, occurrence %u, fault %d, stray %d, result %d, pace %d:\n--- expected\n%s--- "
+            "found\n%s",
             broker_call_name(fault->call), fault->nth, (int)fault->kind, (int)fault->stray,
-            (int)fault->result, expected, picture);
+            (int)fault->result, (int)pace, expected, picture);
     }
     free(picture);
     world_close(&world);
     return met;
 }
 
-static void attack_every_call(enum broker_fault_kind kind, enum broker_stray stray,
-                              bool transactional_only)
+static int attack_at_pace(const char *expected, enum broker_fault_kind kind,
+                          enum broker_stray stray, bool transactional_only, enum broker_pace pace)
 {
-    char *expected = plain_story();
     int runs = 0;
     for (int call = 0; call < BROKER_CALLS; call++) {
         if (transactional_only && !is_transactional((enum broker_call)call)) {
@@ -125,14 +127,24 @@ static void attack_every_call(enum broker_fault_kind kind, enum broker_stray str
                                          .stray = stray,
                                          .outcome = RETRY,
                                          .result = TXN_ABORT};
-            if (!survives(expected, &fault)) {
+            if (!survives(expected, &fault, pace)) {
                 break;
             }
             runs++;
         }
     }
-    print_message("             %d runs\n", runs);
     assert_true(runs >= 10);
+    return runs;
+}
+
+static void attack_every_call(enum broker_fault_kind kind, enum broker_stray stray,
+                              bool transactional_only)
+{
+    char *expected = plain_story();
+    int runs = attack_at_pace(expected, kind, stray, transactional_only, PACE_AT_ONCE);
+    runs += attack_at_pace(expected, kind, stray, transactional_only, PACE_EARLY);
+    runs += attack_at_pace(expected, kind, stray, transactional_only, PACE_LATE);
+    print_message("             %d runs\n", runs);
     free(expected);
 }
 
@@ -216,6 +228,117 @@ static void fences_off_the_stray_of_an_abort(void **state) /* I-1, I-9 */
     free(expected);
 }
 
+/* ---- a commit that is under way ---- */
+
+static bool one_value(void *context, int columns, const char *const *names,
+                      const char *const *values, const int *types)
+{
+    (void)columns, (void)names, (void)types;
+    buffer_add_string(context, values[0] ? values[0] : "NULL");
+    return true;
+}
+
+/* Steps until the task's commit is under way. */
+static void run_into_commit(struct world *world, enum broker_pace pace)
+{
+    world_open(world);
+    broker_set_pace(world->broker, pace);
+    first_half(world);
+    assert_int_equal(world_start(world), OK);
+    for (int i = 0; i < 100 && task_state(world->task) != TASK_COMMIT; i++) {
+        struct error error;
+        int64_t wake_us;
+        (void)world->port->calls->poll(world->port, 0, &error);
+        assert_int_equal(task_step(world->task, &wake_us, &error), OK);
+    }
+    assert_int_equal(task_state(world->task), TASK_COMMIT);
+}
+
+/* The rest of the story, for a world that was left with nothing running. */
+static void finish_story(struct world *world)
+{
+    char *expected = plain_story();
+    world_settle(world);
+    broker_advance(world->broker, 61000);
+    world_settle(world);
+    second_half(world);
+    world_settle(world);
+    broker_advance(world->broker, 91000);
+    world_settle(world);
+    world_stop(world);
+    char *picture = world_picture(world);
+    assert_string_equal(picture, expected);
+    free(picture);
+    free(expected);
+    world_close(world);
+}
+
+static void finishes_the_commit_under_way_when_it_is_stopped(void **state) /* I-2, I-8 */
+{
+    (void)state;
+    for (int pace = PACE_EARLY; pace <= PACE_LATE; pace++) {
+        struct world world;
+        run_into_commit(&world, (enum broker_pace)pace);
+        world_stop(&world);
+        struct port_offset group;
+        assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &group));
+        assert_int_equal(group.offset, 3); /* one take */
+        struct buffer out;
+        buffer_init(&out);
+        struct error error;
+        assert_int_equal(store_query(world.state_path, "SELECT sum FROM total WHERE name = 'b'",
+                                     one_value, &out, &error),
+                         OK);
+        assert_string_equal(buffer_string(&out), "10"); /* and its rows are in the file */
+        buffer_release(&out);
+        finish_story(&world);
+    }
+}
+
+static void resolves_the_commit_that_a_death_left_under_way(void **state) /* I-1, I-2, I-8 */
+{
+    (void)state;
+    for (int pace = PACE_EARLY; pace <= PACE_LATE; pace++) {
+        struct world world;
+        run_into_commit(&world, (enum broker_pace)pace);
+        world_kill(&world);
+        finish_story(&world);
+    }
+}
+
+/* ---- memory ---- */
+
+/* Rows of 600 KB, and room for one MB of them: the third record of the second take finds its row in
+ * the file only, and must not find the one of the first take. */
+static void a_take_larger_than_its_memory_adds_up(void **state) /* I-3 */
+{
+    enum { NAME_BYTES = 300 * 1000 };
+    (void)state;
+    struct world world;
+    world_open(&world);
+    char *x = xcalloc(NAME_BYTES + 1, 1), *y = xcalloc(NAME_BYTES + 1, 1);
+    memset(x, 'x', NAME_BYTES);
+    memset(y, 'y', NAME_BYTES);
+    world_add(&world, x, 1);
+    world_settle(&world);
+    world_add(&world, x, 2);
+    world_add(&world, y, 5);
+    world_add(&world, x, 4);
+    world_settle(&world);
+    world_stop(&world);
+    struct buffer out;
+    buffer_init(&out);
+    struct error error;
+    assert_int_equal(store_query(world.state_path, "SELECT sum FROM total ORDER BY name", one_value,
+                                 &out, &error),
+                     OK);
+    assert_string_equal(buffer_string(&out), "75");
+    buffer_release(&out);
+    free(x);
+    free(y);
+    world_close(&world);
+}
+
 /* ---- owners ---- */
 
 static void a_second_owner_fences_the_first(void **state) /* I-6 */
@@ -282,24 +405,6 @@ static void half_done(struct world *world)
     world_stop(world);
 }
 
-static void check_second_half(struct world *world)
-{
-    char *expected = plain_story();
-    world_settle(world);
-    broker_advance(world->broker, 61000);
-    world_settle(world);
-    second_half(world);
-    world_settle(world);
-    broker_advance(world->broker, 91000);
-    world_settle(world);
-    world_stop(world);
-    char *picture = world_picture(world);
-    assert_string_equal(picture, expected);
-    free(picture);
-    free(expected);
-    world_close(world);
-}
-
 static void remove_state(struct world *world)
 {
     char command[160];
@@ -313,7 +418,7 @@ static void rebuilds_a_deleted_state_file(void **state) /* I-3 */
     struct world world;
     half_done(&world);
     remove_state(&world);
-    check_second_half(&world);
+    finish_story(&world);
 }
 
 static void rebuilds_from_a_compacted_changelog(void **state) /* I-3 */
@@ -323,7 +428,7 @@ static void rebuilds_from_a_compacted_changelog(void **state) /* I-3 */
     half_done(&world);
     remove_state(&world);
     broker_compact(world.broker, "tally.changelog", 0, false);
-    check_second_half(&world);
+    finish_story(&world);
 }
 
 static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
@@ -351,7 +456,7 @@ static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
     snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world.directory,
              world.directory, world.directory);
     assert_int_equal(system(command), 0);
-    check_second_half(&world);
+    finish_story(&world);
 }
 
 static void adopts_the_last_checkpoint_when_the_offsets_expired(void **state) /* I-8 */
@@ -360,7 +465,7 @@ static void adopts_the_last_checkpoint_when_the_offsets_expired(void **state) /*
     struct world world;
     half_done(&world);
     broker_forget_offsets(world.broker, "tally");
-    check_second_half(&world);
+    finish_story(&world);
 }
 
 static void adopts_without_a_state_file_too(void **state) /* I-3, I-8 */
@@ -370,7 +475,7 @@ static void adopts_without_a_state_file_too(void **state) /* I-3, I-8 */
     half_done(&world);
     broker_forget_offsets(world.broker, "tally");
     remove_state(&world);
-    check_second_half(&world);
+    finish_story(&world);
 }
 
 /* Starts, and expects that it refuses: 78, a text that says this, and nothing changed. */
@@ -495,6 +600,9 @@ int main(void)
         cmocka_unit_test(fences_off_a_stray_that_would_set_the_offset_back),
         cmocka_unit_test(fences_off_the_stray_of_a_lost_reply),
         cmocka_unit_test(fences_off_the_stray_of_an_abort),
+        cmocka_unit_test(finishes_the_commit_under_way_when_it_is_stopped),
+        cmocka_unit_test(resolves_the_commit_that_a_death_left_under_way),
+        cmocka_unit_test(a_take_larger_than_its_memory_adds_up),
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
         cmocka_unit_test(rebuilds_a_deleted_state_file),

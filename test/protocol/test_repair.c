@@ -318,6 +318,8 @@ static void goes_on_behind_input_that_was_cut_off(void **state)
     (void)state;
     struct clinic clinic;
     clinic_open(&clinic);
+    look(&clinic);
+    int64_t before = clinic.facts.inputs[0].committed.offset;
     for (int i = 0; i < 4; i++) {
         world_add(&clinic.world, "a", 1000);
     }
@@ -326,6 +328,9 @@ static void goes_on_behind_input_that_was_cut_off(void **state)
     mend_well(&clinic, plan_accept_input_loss);
     assert_int_equal(clinic.facts.inputs[0].committed.offset, 14);
     assert_int_equal(clinic.facts.inputs[0].waiting.records, 2);
+    const struct input_range *given_up = &clinic.facts.changelog.checkpoint.inputs.items[0];
+    assert_int_equal(given_up->first_offset, before); /* it stands in the history */
+    assert_int_equal(given_up->next_offset, 14);
     world_settle(&clinic.world);
     clinic_close(&clinic);
 }

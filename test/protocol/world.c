@@ -157,8 +157,7 @@ enum outcome world_run(struct world *world)
         struct error ignored;
         (void)world->port->calls->poll(world->port, 0, &ignored);
         int64_t wake_us = 0;
-        bool pausing = false;
-        if (task_step(world->task, &wake_us, &pausing, &world->error) != OK) {
+        if (task_step(world->task, &wake_us, &world->error) != OK) {
             if (broker_port_crashed(world->port)) {
                 world->error.exit_code = EXIT_TRY_AGAIN;
             }
@@ -166,7 +165,7 @@ enum outcome world_run(struct world *world)
             return FATAL;
         }
         int64_t now_us = world->port->calls->monotonic_us(world->port);
-        if (wake_us > now_us) {
+        if (task_state(world->task) != TASK_COMMIT && wake_us > now_us) {
             /* Nothing to do now. A second ahead is worth waiting for; a reminder far off is the
              * test's own affair. */
             if (wake_us == INT64_MAX || wake_us - now_us > 3 * 1000000) {

@@ -111,10 +111,25 @@ static void an_empty_value_is_not_a_deletion(void **state)
 static void a_flushed_row_that_changes_is_to_be_flushed_again(void **state)
 {
     struct write_set *set = *state;
+    size_t count;
     put(set, &apples, "a", "1");
-    write_set_find(set, &apples, bytes_of("a"))->flushed = true;
-    put(set, &apples, "a", "2");
-    assert_false(write_set_find(set, &apples, bytes_of("a"))->flushed);
+    put(set, &apples, "b", "1");
+    (void)write_set_sorted(set, tables, &count);
+    assert_int_equal(count, 2);
+    write_set_flushed(set);
+    (void)write_set_sorted(set, tables, &count);
+    assert_int_equal(count, 0);
+    put(set, &apples, "b", "2");
+    put(set, &apples, "b", "3");
+    put(set, &pears, "b", "1");
+    struct write_entry **sorted = write_set_sorted(set, tables, &count);
+    assert_int_equal(count, 2);
+    assert_ptr_equal(sorted[0], write_set_find(set, &apples, bytes_of("b")));
+    assert_ptr_equal(sorted[1], write_set_find(set, &pears, bytes_of("b")));
+    write_set_flushed(set);
+    write_set_unflushed(set);
+    (void)write_set_sorted(set, tables, &count);
+    assert_int_equal(count, 3);
 }
 
 static void reset_forgets_everything(void **state)
@@ -169,7 +184,7 @@ static void merging_lets_the_newer_set_win(void **state)
     put(take, &apples, "a", "old");
     put(take, &apples, "b", "old");
     put(take, &apples, "c", "old");
-    write_set_find(take, &apples, bytes_of("b"))->flushed = true;
+    write_set_flushed(take);
     put(&record, &apples, "b", "new");
     put(&record, &apples, "c", NULL);
     put(&record, &pears, "a", "new");
@@ -187,8 +202,6 @@ static void sorts_by_table_then_key(void **state)
 {
     static const char *const expected[] = {"", "a", "aa", "b", "\xc3\xa4", "a", "c"};
     struct write_set *set = *state;
-    struct arena arena;
-    arena_init(&arena);
     put(set, &pears, "c", "7");
     put(set, &apples, "\xc3\xa4", "5");
     put(set, &apples, "aa", "3");
@@ -196,13 +209,14 @@ static void sorts_by_table_then_key(void **state)
     put(set, &apples, "b", "4");
     put(set, &apples, "", "1");
     put(set, &apples, "a", "2");
-    struct write_entry **sorted = write_set_sorted(set, tables, &arena);
-    for (size_t i = 0; i < set->count; i++) {
+    size_t count;
+    struct write_entry **sorted = write_set_sorted(set, tables, &count);
+    assert_int_equal(count, 7);
+    for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(sorted[i]->table, i < 5 ? &apples : &pears);
         assert_int_equal(sorted[i]->key.size, strlen(expected[i]));
         assert_memory_equal(sorted[i]->key.data, expected[i], strlen(expected[i]));
     }
-    arena_release(&arena);
 }
 
 /* ---- random operations against a model that is too simple to be wrong ---- */
