@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/instance.h"
+#include "runtime/process.h"
 #include "tool.h"
 
 static const char *config_file, *instance_id;
@@ -55,14 +55,14 @@ static int run(size_t count, char **arguments)
     if (outcome != OK) {
         code = tool_fail("run", outcome, &error);
     } else {
-        struct instance_options instance = {
+        struct process_options process = {
             .processor = processor,
             .settings = &settings,
             .partition = (int32_t)partition,
             .instance_id = instance_id,
             .wait_ms = (int)wait_ms,
         };
-        code = instance_run(&instance);
+        code = process_run(&process);
     }
     settings_release(&settings);
     return code;
