@@ -84,7 +84,8 @@ void background_stop(struct producer *producer)
     pthread_mutex_destroy(&background->mutex);
 }
 
-static enum txn_result hand_over(struct producer *producer, int call, int timeout_ms)
+static enum txn_result hand_over(struct producer *producer, enum background_call call,
+                                 int timeout_ms)
 {
     struct background *background = &producer->background;
     CHECK(!producer->under_way);

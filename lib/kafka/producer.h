@@ -36,7 +36,7 @@ struct producer {
         pthread_t worker;
         pthread_mutex_t mutex; /* guards what follows */
         pthread_cond_t changed;
-        enum { CALL_NONE, CALL_SEND_OFFSETS, CALL_COMMIT, CALL_LEAVE } call;
+        enum background_call { CALL_NONE, CALL_SEND_OFFSETS, CALL_COMMIT, CALL_LEAVE } call;
         bool ended;
         struct port_offset offsets[WEIR_LIST_MAX];
         size_t offset_count;

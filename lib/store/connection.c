@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/checksum.h"
 #include "store/internal.h"
 
 static const char meta_sql[] =
@@ -33,12 +34,14 @@ static const char settings_sql[] =
 /* How long to wait for another program that has the file locked against our writes. */
 enum { BUSY_MS = 1000 };
 
-/* SQLite's allocation statistics are one lock for all threads and nobody reads them. */
+/* SQLite's allocation statistics are one lock for all threads and nobody reads them. The VFS comes
+ * second: with it SQLite is initialised, and takes no configuration any more. */
 void sqlite_configure(void)
 {
     static bool done;
     if (!done) {
         (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        CHECK_EQUAL(checksum_register(), SQLITE_OK);
         done = true;
     }
 }
@@ -56,10 +59,11 @@ bool sqlite_is_damage(int code)
            code == SQLITE_IOERR_CORRUPTFS || code == SQLITE_IOERR_DATA;
 }
 
-static const char *reason_of(struct store *store, int code)
+const char *sqlite_reason(sqlite3 *db, int code)
 {
-    bool current = store->db && (sqlite3_errcode(store->db) & 0xff) == (code & 0xff);
-    return current ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
+    const char *failure = db && code == SQLITE_IOERR_DATA ? checksum_failure(db) : NULL;
+    bool current = db && (sqlite3_errcode(db) & 0xff) == (code & 0xff);
+    return failure ? failure : current ? sqlite3_errmsg(db) : sqlite3_errstr(code);
 }
 
 static enum outcome damaged(struct store *store, const char *reason, struct error *error)
@@ -73,7 +77,7 @@ static enum outcome damaged(struct store *store, const char *reason, struct erro
 
 enum outcome sqlite_fail(struct store *store, int code, const char *doing, struct error *error)
 {
-    const char *reason = reason_of(store, code);
+    const char *reason = sqlite_reason(store->db, code);
     if (sqlite_is_damage(code)) {
         return damaged(store, reason, error);
     }
@@ -232,8 +236,9 @@ static int check_content(struct store *store, struct error *note)
     }
     if (sqlite3_step(statement) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
+        const char *failure = checksum_failure(store->db); /* the text has SQLite's number for it */
         if (!text || strcmp(text, "ok") != 0) {
-            fail(note, OK, "it is damaged: %s", text ? text : "no answer");
+            fail(note, OK, "it is damaged: %s", failure ? failure : text ? text : "no answer");
         }
     }
     return sqlite3_finalize(statement);
@@ -278,7 +283,7 @@ enum outcome connection_open(struct store *store, bool *usable, struct error *no
     sqlite_configure();
     note->text[0] = 0;
     int code = sqlite3_open_v2(sqlite_path(store->path, &store->scratch), &store->db,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, CHECKSUM_VFS);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(store->db, 1);
         /* Only a file that turned out to be ours is checkpointed, and then by store_close. */
@@ -287,7 +292,7 @@ enum outcome connection_open(struct store *store, bool *usable, struct error *no
     }
     /* An error in our fixed SQL means that a table or column is missing. */
     if (sqlite_is_damage(code) || code == SQLITE_ERROR) {
-        fail(note, OK, "it is damaged: %s", reason_of(store, code));
+        fail(note, OK, "it is damaged: %s", sqlite_reason(store->db, code));
         code = SQLITE_OK;
     }
     enum outcome outcome = OK;
@@ -331,9 +336,12 @@ enum outcome connection_create(struct store *store, struct error *error)
     buffer_init(&name);
     sqlite_path(store->path, &name);
     buffer_add_string(&name, ".new");
-    int code =
-        sqlite3_open_v2(buffer_string(&name), &store->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(buffer_string(&name), &store->db,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                               CHECKSUM_VFS);
+    if (code == SQLITE_OK) {
+        code = checksum_reserve(store->db);
+    }
     enum outcome outcome =
         code == SQLITE_OK ? build(store, error) : sqlite_fail(store, code, "creating", error);
     sqlite3_close(store->db);

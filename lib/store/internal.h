@@ -1,6 +1,7 @@
 /* internal.h - what the files of lib/store share; the one place that includes sqlite3.h.
  *
  * files.c       what lies on the disk beside SQLite's file: lock, witness, marks, files set aside
+ * checksum.c    page checksums, between SQLite and its VFS (checksum.h)
  * connection.c  the connection: settings, identity, what an SQLite error obliges the caller to do
  * transaction.c BEGIN to COMMIT, checkpoints
  * store.c       open and close, takes, commit and checkpoint
@@ -54,7 +55,7 @@ MUST_CHECK enum outcome file_move(const char *from, const char *path, struct err
 
 enum { STORE_APPLICATION = 0x77656972 /* "weir" */, STORE_FORMAT = 1 };
 
-/* Before the first connection of the process; later calls do nothing. */
+/* Before the first connection of the process, which names CHECKSUM_VFS; later calls do nothing. */
 void sqlite_configure(void);
 
 /* A path as SQLite takes it literally (a leading "file:" would be read as a URI). Lives in the
@@ -120,6 +121,9 @@ struct store {
 enum outcome sqlite_fail(struct store *store, int code, const char *doing, struct error *error);
 
 bool sqlite_is_damage(int code);
+
+/* A text for an (extended) error code that the connection has given; `db` may be NULL. */
+const char *sqlite_reason(sqlite3 *db, int code);
 int sqlite_prepare(struct store *store, const char *sql, sqlite3_stmt **statement);
 
 /* Opens the file and prepares the statements. *usable is false, with the reason in `note` and no

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "store/checksum.h"
 #include "store/internal.h"
 
 enum { QUERY_SECONDS = 60, OPS_BETWEEN_CHECKS = 10000, QUERY_BUSY_MS = 5000, COLUMNS_MAX = 2000 };
@@ -74,7 +75,7 @@ static enum outcome query_failed(const struct query *query, int code, struct err
         return fail_exit(error, EXIT_USAGE, "%s", sqlite3_errmsg(query->db));
     default:
         return fail_exit(error, EXIT_IO, "state file %s: %s", query->path,
-                         sqlite3_errmsg(query->db));
+                         sqlite_reason(query->db, code));
     }
 }
 
@@ -90,11 +91,12 @@ static int query_connect(struct query *query)
     sqlite_configure();
     buffer_init(&name);
     int code = sqlite3_open_v2(sqlite_path(query->path, &name), &query->db,
-                               SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, CHECKSUM_VFS);
     buffer_release(&name);
     if (code != SQLITE_OK) {
         return code;
     }
+    sqlite3_extended_result_codes(query->db, 1);
     (void)sqlite3_db_config(query->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_db_config(query->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(query->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
