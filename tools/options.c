@@ -55,6 +55,7 @@ static const struct option *find(const struct command *command, const char *name
 static int set(const struct command *command, const struct option *option, const char *text)
 {
     char *end;
+    int64_t number;
     switch (option->kind) {
     case OPTION_FLAG:
         *(bool *)option->value = true;
@@ -63,9 +64,12 @@ static int set(const struct command *command, const struct option *option, const
         *(const char **)option->value = text;
         return EXIT_DONE;
     case OPTION_NUMBER:
-        return conf_number(text, option->value)
-                   ? EXIT_DONE
-                   : tool_usage(command->name, "--%s %s: write a whole number", option->name, text);
+        if (!conf_number(text, &number) || number < 0) {
+            return tool_usage(command->name, "--%s %s: write a whole number from 0 on",
+                              option->name, text);
+        }
+        *(int64_t *)option->value = number;
+        return EXIT_DONE;
     case OPTION_REAL:
         errno = 0;
         *(double *)option->value = strtod(text, &end);

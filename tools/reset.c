@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "doctor/mending.h"
 #include "doctor/tasks.h"
@@ -52,7 +53,9 @@ static enum outcome reset_state(const struct tasks *tasks, int32_t p, struct err
     struct error why;
     enum outcome outcome = OK;
     bool readable = store_peek(path, &meta, &why) == OK;
-    if (readable && meta.commit_number == 0) {
+    if (access(path, F_OK) != 0) {
+        printf("there is no %s: nothing to do\n", path);
+    } else if (readable && meta.commit_number == 0) {
         printf("%s is empty: nothing to do\n", path);
     } else {
         if (readable) {
@@ -98,9 +101,6 @@ static int run_state(const char *name)
         printf("nothing was changed; add --execute to do it\n");
     }
     settings_release(&tasks.settings);
-    if (outcome == RETRY) {
-        outcome = FATAL; /* its own exit code: the file is in use */
-    }
     return outcome == OK ? EXIT_DONE : tool_fail("reset", outcome, &error);
 }
 

@@ -17,7 +17,8 @@ volatile bool tool_interrupted;
 int tool_fail(const char *command, enum outcome outcome, const struct error *error)
 {
     fprintf(stderr, "weir %s: %s\n", command, error->text);
-    return outcome == RETRY ? EXIT_UNAVAILABLE : error->exit_code;
+    bool is_broker = outcome == RETRY && error->exit_code != EXIT_TRY_AGAIN;
+    return is_broker ? EXIT_UNAVAILABLE : error->exit_code;
 }
 
 const struct weir_processor *tool_processor(const char *command, const char *name)

@@ -19,7 +19,7 @@
 enum option_kind {
     OPTION_FLAG,   /* bool */
     OPTION_TEXT,   /* const char * */
-    OPTION_NUMBER, /* int64_t */
+    OPTION_NUMBER, /* int64_t, from 0 on: a negative default says that none was given */
     OPTION_REAL,   /* double */
     OPTION_LIST,   /* struct option_list: may be given many times */
 };
@@ -58,8 +58,8 @@ extern const struct command run_command, up_command, topics_command, load_comman
     cat_command, sql_command, doctor_command, reset_command, offsets_command, dlq_command,
     audit_command, watch_command;
 
-/* Prints "weir COMMAND: text" to standard error and returns error->exit_code (EXIT_UNAVAILABLE when
- * it has none and the outcome was RETRY). */
+/* Prints "weir COMMAND: text" to standard error and returns error->exit_code; for a RETRY that is
+ * EXIT_TRY_AGAIN (a state file in use) or else EXIT_UNAVAILABLE. */
 int tool_fail(const char *command, enum outcome outcome, const struct error *error);
 
 /* A usage error: prints text and a hint at --help, returns EXIT_USAGE. */

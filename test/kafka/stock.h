@@ -11,7 +11,7 @@
 
 #include "kafka/system.h"
 
-/* Where the output topics end. */
+/* Where the output topics end; the first is stock.replies. */
 struct stock_marks {
     int64_t ends[4][SYSTEM_PARTITIONS];
 };
@@ -40,6 +40,17 @@ void stock_expect_same(struct system *system, const char *expected, const char *
 /* The loose picture of a run over the same input that nothing disturbs: one process for each of the
  * first `partitions` partitions, under another application id. */
 char *stock_undisturbed(struct system *system, int partitions);
+
+/* `found` is that of an undisturbed run; frees it. */
+void stock_expect_as_undisturbed(struct system *system, char *found, int partitions);
+
+/* Topics, no input that is not the case's own, and the marks. */
+void stock_begin(struct system *system, struct stock_marks *marks);
+
+/* Partition 0 settles, its process stops cleanly, its file on `host` agrees with the group: the
+ * picture of it all, malloc'ed. */
+char *stock_finish(struct system *system, const struct stock_marks *marks, struct process *process,
+                   const char *host, enum stock_view view, int timeout_ms);
 
 /* The rows of one state file. */
 char *stock_rows(struct system *system, const char *host, int partition);

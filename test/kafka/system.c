@@ -1,8 +1,6 @@
-/* system.c - the broker, the processes and the topics of the system tests. */
+/* system.c - the broker and the cases of the system tests. */
 #include "kafka/system.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,21 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "kafka/admin_internal.h"
 #include "kafka/wire.h"
 #include "processors.h"
-#include "runtime/topology.h"
 
 #include <cmocka.h> /* after ours: it has a macro named fail */
 
-enum { PORT = 19892, POLL_MS = 10, TAIL_BYTES = 2500, ARGUMENTS_MAX = 64 };
+enum { PORT = 19892, TAIL_BYTES = 2500 };
 
 static struct {
     const char *program;
@@ -83,7 +78,7 @@ void system_fail(struct system *system, const char *format, ...)
     fail_msg("%s", text);
 }
 
-static void must(struct system *system, enum outcome outcome, const struct error *error)
+void system_must(struct system *system, enum outcome outcome, const struct error *error)
 {
     if (outcome != OK) {
         system_fail(system, "%s", error->text);
@@ -159,31 +154,6 @@ static void seed_random(void)
     fflush(stdout);
 }
 
-static enum outcome create_missing(struct admin *admin, const struct weir_processor *processor,
-                                   const char *application_id, struct error *error)
-{
-    struct topology topology;
-    topology_init(&topology);
-    topology_add(&topology, processor, application_id, 86400000);
-    struct topic_settings is[64], missing[64];
-    size_t count = 0;
-    CHECK(topology.count <= 64);
-    for (size_t i = 0; i < topology.count; i++) {
-        is[i] = (struct topic_settings){.name = topology.topics[i].name};
-    }
-    enum outcome outcome = admin_describe(admin, is, topology.count, error);
-    for (size_t i = 0; i < topology.count; i++) {
-        if (is[i].partitions == 0) {
-            missing[count++] = topology.topics[i];
-        }
-    }
-    if (outcome == OK && count > 0) {
-        outcome = admin_create(admin, missing, count, error);
-    }
-    topology_release(&topology);
-    return outcome;
-}
-
 /* What the cases share: the shop's own topics. A broker that has just started may need a moment. */
 static bool create_shop_topics(void)
 {
@@ -195,10 +165,10 @@ static bool create_shop_topics(void)
         return false;
     }
     for (size_t i = 0; processors[i] && outcome == OK; i++) {
-        outcome = create_missing(admin, processors[i], processors[i]->name, &error);
+        outcome = system_create_missing(admin, processors[i], processors[i]->name, &error);
         for (int tries = 0; tries < 20 && outcome == RETRY; tries++) {
             system_sleep(500);
-            outcome = create_missing(admin, processors[i], processors[i]->name, &error);
+            outcome = system_create_missing(admin, processors[i], processors[i]->name, &error);
         }
     }
     if (outcome != OK) {
@@ -208,7 +178,7 @@ static bool create_shop_topics(void)
     return outcome == OK;
 }
 
-bool system_is_there(const char *program)
+static bool is_there(const char *program)
 {
     const char *port = getenv("WEIR_SYSTEM_PORT");
     world.program = program;
@@ -241,7 +211,7 @@ bool system_is_there(const char *program)
     return true;
 }
 
-void system_leave(void)
+static void leave(void)
 {
     if (world.started) {
         kafka("stop 2>/dev/null");
@@ -322,329 +292,16 @@ int system_tear_down(void **state)
     return 0;
 }
 
-void system_create_topics(struct system *system, const struct weir_processor *processor)
-{
-    struct error error;
-    must(system, create_missing(system->admin, processor, system->application_id, &error), &error);
-}
+/* ---- the program ---- */
 
-void system_create_topic(struct system *system, const struct topic_settings *topic)
+int system_cases(const char *program, const struct CMUnitTest *cases, size_t count, int argc,
+                 char **argv)
 {
-    struct error error;
-    must(system, admin_create(system->admin, topic, 1, &error), &error);
-}
-
-void system_delete_topic(struct system *system, const char *name)
-{
-    struct error error;
-    must(system, admin_delete_topics(system->admin, &name, 1, &error), &error);
-    for (int64_t end = system_now_ms() + 10000;; system_sleep(50)) {
-        struct topic_settings topic = {.name = name};
-        must(system, admin_describe(system->admin, &topic, 1, &error), &error);
-        if (topic.partitions == 0) {
-            return;
-        }
-        if (system_now_ms() > end) {
-            system_fail(system, "%s is still there 10 s after it was deleted", name);
-        }
+    if (!is_there(program)) {
+        return SYSTEM_SKIPPED;
     }
-}
-
-/* ---- processes ---- */
-
-static void become_weir(const char *log, char **arguments, const struct run *run)
-{
-    int file = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    dup2(file, STDOUT_FILENO);
-    dup2(file, STDERR_FILENO);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (run && run->kill_at) {
-        setenv("WEIR_KILL_AT", run->kill_at, 1);
-    }
-    if (run && run->stop_at) {
-        setenv("WEIR_STOP_AT", run->stop_at, 1);
-    }
-    execv(BINARY_DIR "/weir", arguments);
-    dprintf(STDERR_FILENO, "%s: %s\n", BINARY_DIR "/weir", strerror(errno));
-    _exit(127);
-}
-
-static struct process *start(struct system *system, char **arguments, const struct run *run)
-{
-    CHECK(system->process_count < SYSTEM_PROCESSES_MAX);
-    struct process *process = &system->processes[system->process_count++];
-    snprintf(process->log, sizeof process->log, "%s/log-%zu", system->directory,
-             system->process_count);
-    fflush(NULL);
-    process->pid = fork();
-    CHECK(process->pid >= 0);
-    if (process->pid == 0) {
-        become_weir(process->log, arguments, run);
-    }
-    return process;
-}
-
-struct process *system_weir(struct system *system, const char *const *arguments)
-{
-    char *all[ARGUMENTS_MAX + 2] = {xstrdup("weir")};
-    size_t count = 1;
-    for (; *arguments; arguments++) {
-        CHECK(count < ARGUMENTS_MAX);
-        all[count++] = xstrdup(*arguments);
-    }
-    struct process *process = start(system, all, NULL);
-    while (count > 0) {
-        free(all[--count]);
-    }
-    return process;
-}
-
-struct process *system_run(struct system *system, const struct run *run)
-{
-    struct arena *arena = &system->arena;
-    char *arguments[ARGUMENTS_MAX] = {NULL};
-    size_t count = 0;
-    arguments[count++] = arena_format(arena, "weir");
-    arguments[count++] = arena_format(arena, "run");
-    arguments[count++] = arena_format(arena, "%s", run->processor ? run->processor : "inventory");
-    arguments[count++] = arena_format(arena, "--config=%s/weir.conf", system->directory);
-    arguments[count++] = run->instance ? arena_format(arena, "--instance=%s", run->instance)
-                                       : arena_format(arena, "--partition=%d", run->partition);
-    arguments[count++] =
-        arena_format(arena, "-Xstate.dir=%s/%s", system->directory, run->host ? run->host : "a");
-    arguments[count++] = arena_format(arena, "-Xbootstrap.servers=%s",
-                                      run->bootstrap ? run->bootstrap : world.bootstrap);
-    if (run->application_id) {
-        arguments[count++] = arena_format(arena, "-Xapplication.id=%s", run->application_id);
-    }
-    if (run->wait_ms > 0) {
-        arguments[count++] = arena_format(arena, "--wait=%d", run->wait_ms);
-    }
-    for (size_t i = 0; i < SYSTEM_SETTINGS_MAX && run->settings[i]; i++) {
-        arguments[count++] = arena_format(arena, "-X%s", run->settings[i]);
-    }
-    return start(system, arguments, run);
-}
-
-static int code_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-int process_wait(struct system *system, struct process *process, int timeout_ms)
-{
-    int status;
-    int64_t end = system_now_ms() + timeout_ms;
-    while (waitpid(process->pid, &status, WNOHANG) == 0) {
-        if (system_now_ms() > end) {
-            system_fail(system, "process %d (%s) has not ended within %d ms", (int)process->pid,
-                        process->log, timeout_ms);
-        }
-        system_sleep(POLL_MS / 2);
-    }
-    process->pid = 0;
-    return code_of(status);
-}
-
-void process_expect_end(struct system *system, struct process *process, int code, int timeout_ms)
-{
-    int found = process_wait(system, process, timeout_ms);
-    if (found != code) {
-        system_fail(system, "%s: ended with %d, expected %d", process->log, found, code);
-    }
-}
-
-void process_signal(struct process *process, int number)
-{
-    CHECK(process->pid > 0);
-    CHECK_EQUAL(kill(process->pid, number), 0);
-}
-
-bool process_is_running(struct system *system, struct process *process)
-{
-    (void)system;
-    siginfo_t info = {0};
-    CHECK_EQUAL(waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
-    return info.si_pid == 0;
-}
-
-void process_expect_stopped(struct system *system, struct process *process, int timeout_ms)
-{
-    int status;
-    int64_t end = system_now_ms() + timeout_ms;
-    while (waitpid(process->pid, &status, WNOHANG | WUNTRACED) == 0) {
-        if (system_now_ms() > end) {
-            system_fail(system, "%s: not stopped within %d ms", process->log, timeout_ms);
-        }
-        system_sleep(POLL_MS);
-    }
-    if (!WIFSTOPPED(status)) {
-        process->pid = 0;
-        system_fail(system, "%s: ended with %d, expected a stop", process->log, code_of(status));
-    }
-}
-
-void process_stop(struct system *system, struct process *process)
-{
-    process_signal(process, SIGTERM);
-    process_expect_end(system, process, 0, 5000);
-}
-
-bool process_said(const struct process *process, const char *text)
-{
-    FILE *file = fopen(process->log, "r");
-    if (!file) {
-        return false;
-    }
-    char *line = NULL;
-    size_t room = 0;
-    bool found = false;
-    while (!found && getline(&line, &room, file) > 0) {
-        found = strstr(line, text) != NULL;
-    }
-    free(line);
-    fclose(file);
-    return found;
-}
-
-void process_expect_said(struct system *system, struct process *process, const char *text,
-                         int timeout_ms)
-{
-    int64_t end = system_now_ms() + timeout_ms;
-    while (!process_said(process, text)) {
-        if (system_now_ms() > end) {
-            system_fail(system, "%s: has not said '%s' within %d ms", process->log, text,
-                        timeout_ms);
-        }
-        system_sleep(POLL_MS);
-    }
-}
-
-const char *system_state_path(struct system *system, const char *host, int partition)
-{
-    return arena_format(&system->arena, "%s/%s/%s/p%d.sqlite", system->directory, host ? host : "a",
-                        system->application_id, partition);
-}
-
-/* ---- topics ---- */
-
-int64_t system_end_of(struct system *system, const char *topic, int32_t partition)
-{
-    struct error error;
-    struct port_log *logs;
-    int32_t partitions;
-    enum outcome outcome;
-    for (int64_t end = system_now_ms() + 10000;; system_sleep(100)) {
-        outcome = admin_logs(system->admin, topic, &logs, &partitions, &error);
-        if (outcome != RETRY || system_now_ms() > end) {
-            break; /* a broker that has just started needs a moment */
-        }
-    }
-    must(system, outcome, &error);
-    assert_true(partition < partitions);
-    int64_t high = logs[partition].high;
-    free(logs);
-    return high;
-}
-
-void system_send(struct system *system, const char *topic, int32_t partition, const char *key,
-                 struct weir_bytes value)
-{
-    struct error error;
-    struct weir_bytes key_bytes = {(const uint8_t *)key, key ? strlen(key) : 0};
-    must(system, writer_send(system->writer, topic, partition, key_bytes, value, NULL, 0, &error),
-         &error);
-}
-
-void system_flush(struct system *system)
-{
-    struct error error;
-    must(system, writer_flush(system->writer, 30000, &error), &error);
-}
-
-void system_delete_records(struct system *system, const char *topic, int32_t partition,
-                           int64_t offset)
-{
-    struct error error;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
-    rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
-    rd_kafka_DeleteRecords(system->admin->handle, &request, 1, NULL, system->admin->answers);
-    rd_kafka_event_t *answer;
-    must(system, admin_answer(system->admin, "deleting records", &answer, &error), &error);
-    rd_kafka_event_destroy(answer);
-    rd_kafka_DeleteRecords_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
-void system_forget_input(struct system *system, const char *topic)
-{
-    for (int32_t p = 0; p < SYSTEM_PARTITIONS; p++) {
-        system_delete_records(system, topic, p, -1);
-    }
-}
-
-int64_t system_committed(struct system *system, const char *topic, int32_t partition)
-{
-    struct error error;
-    struct port_offset offset;
-    enum outcome outcome = admin_committed(system->admin, system->application_id, &topic, 1,
-                                           partition, &offset, &error);
-    if (outcome == RETRY) {
-        return -2;
-    }
-    must(system, outcome, &error);
-    return offset.offset;
-}
-
-static bool nobody_runs(struct system *system)
-{
-    for (size_t i = 0; i < system->process_count; i++) {
-        if (system->processes[i].pid > 0 && process_is_running(system, &system->processes[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void system_expect_committed(struct system *system, const char *topic, int32_t partition,
-                             int64_t offset, int timeout_ms)
-{
-    int64_t end = system_now_ms() + timeout_ms, found;
-    while ((found = system_committed(system, topic, partition)) < offset) {
-        if (nobody_runs(system)) {
-            system_fail(system,
-                        "%s partition %d: committed %" PRId64 ", not %" PRId64
-                        ", and no process is left",
-                        topic, (int)partition, found, offset);
-        }
-        if (system_now_ms() > end) {
-            system_fail(system,
-                        "%s partition %d: committed %" PRId64 ", not %" PRId64 " within %d ms",
-                        topic, (int)partition, found, offset, timeout_ms);
-        }
-        system_sleep(POLL_MS);
-    }
-    assert_int_equal(found, offset);
-}
-
-void system_commit(struct system *system, const char *topic, int32_t partition, int64_t offset,
-                   const char *metadata)
-{
-    struct error error;
-    struct port_offset at = {.topic = topic, .offset = offset};
-    snprintf(at.metadata, sizeof at.metadata, "%s", metadata);
-    must(system, admin_commit(system->admin, system->application_id, &at, 1, partition, &error),
-         &error);
-}
-
-void system_delete_group(struct system *system)
-{
-    struct error error;
-    rd_kafka_DeleteGroup_t *request = rd_kafka_DeleteGroup_new(system->application_id);
-    rd_kafka_DeleteGroups(system->admin->handle, &request, 1, NULL, system->admin->answers);
-    rd_kafka_event_t *answer;
-    must(system, admin_answer(system->admin, "deleting the group", &answer, &error), &error);
-    rd_kafka_event_destroy(answer);
-    rd_kafka_DeleteGroup_destroy(request);
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
+    int failed = _cmocka_run_group_tests(program, cases, count, NULL, NULL);
+    leave();
+    return failed;
 }

@@ -20,10 +20,12 @@
 
 enum {
     SYSTEM_SKIPPED = 77,
-    SYSTEM_PROCESSES_MAX = 16,
+    SYSTEM_PROCESSES_MAX = 64,
     SYSTEM_PARTITIONS = 4, /* of every topic of the shop */
     SYSTEM_SETTINGS_MAX = 12,
 };
+
+struct CMUnitTest;
 
 struct process {
     pid_t pid; /* 0: gone and waited for */
@@ -43,14 +45,20 @@ struct system {
 
 /* ---- the broker ---- */
 
-/* Starts it if need be; false, with the reason told, when there can be none here. */
-bool system_is_there(const char *program);
-void system_leave(void);
-
 const char *system_bootstrap(void);
 const char *system_proxied(void);                       /* where a proxy is to listen: wire.h */
 int system_proxy_port(void), system_proxied_port(void); /* of the proxy, and behind it */
 void system_broker(const char *command);                /* scripts/kafka COMMAND: start, kill */
+
+/* ---- the program ---- */
+
+/* What main() returns: starts the broker if need be, runs the cases (argv[1]: a filter for their
+ * names), stops the broker again. SYSTEM_SKIPPED, with the reason told, when there can be none
+ * here. */
+int system_cases(const char *program, const struct CMUnitTest *cases, size_t count, int argc,
+                 char **argv);
+#define system_main(program, cases, argc, argv) \
+    system_cases(program, cases, sizeof(cases) / sizeof *(cases), argc, argv)
 
 /* ---- a case: cmocka's set-up and tear-down ---- */
 
@@ -59,6 +67,9 @@ int system_tear_down(void **state);
 
 /* The topics that `processor` needs under the case's application id. */
 void system_create_topics(struct system *system, const struct weir_processor *processor);
+MUST_CHECK enum outcome system_create_missing(struct admin *admin,
+                                              const struct weir_processor *processor,
+                                              const char *application_id, struct error *error);
 void system_create_topic(struct system *system, const struct topic_settings *topic);
 void system_delete_topic(struct system *system, const char *name);
 
@@ -100,6 +111,9 @@ const char *system_state_path(struct system *system, const char *host, int parti
 
 /* ---- topics ---- */
 
+/* The bounds of every partition; malloc'ed. Waits for a topic that was just made to have leaders.
+ */
+struct port_log *system_logs(struct system *system, const char *topic, int32_t *partitions);
 int64_t system_end_of(struct system *system, const char *topic, int32_t partition);
 void system_send(struct system *system, const char *topic, int32_t partition, const char *key,
                  struct weir_bytes value);
@@ -117,11 +131,15 @@ void system_expect_committed(struct system *system, const char *topic, int32_t p
 void system_commit(struct system *system, const char *topic, int32_t partition, int64_t offset,
                    const char *metadata);
 void system_delete_group(struct system *system);
+/* Of one input and partition. */
+void system_delete_offset(struct system *system, const char *topic, int32_t partition);
 
 /* ---- odds and ends ---- */
 
 void system_fail(struct system *system, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Fails the case with the error's text unless OK. */
+void system_must(struct system *system, enum outcome outcome, const struct error *error);
 void system_sleep(int ms);
 int64_t system_now_ms(void); /* monotonic */
 

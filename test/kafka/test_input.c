@@ -255,11 +255,5 @@ int main(int argc, char **argv)
         system_case(pauses_at_an_unknown_schema_until_it_arrives),
         system_case(goes_on_behind_an_unknown_schema_when_an_operator_says_so),
     };
-    if (!system_is_there("test_input")) {
-        return SYSTEM_SKIPPED;
-    }
-    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    system_leave();
-    return failed;
+    return system_main("test_input", tests, argc, argv);
 }

@@ -47,8 +47,6 @@ static const struct deaths deaths[] = {
 
 static char *expected;
 
-static const char *const on_a[SYSTEM_PARTITIONS] = {"a"};
-
 static struct process *run(struct system *system, const char *kill_at, const char *store_commit)
 {
     return system_run(system, &(struct run){.kill_at = kill_at,
@@ -60,21 +58,16 @@ static struct process *run(struct system *system, const char *kill_at, const cha
 static char *live_to_the_end(struct system *system, const struct stock_marks *marks,
                              const char *store_commit)
 {
-    struct process *last = run(system, NULL, store_commit);
-    stock_expect_settled(system, marks, 0, PATIENCE_MS);
-    process_stop(system, last);
-    stock_expect_agreement(system, "a", 0);
-    return stock_picture(system, marks, STOCK_EXACT, on_a);
+    return stock_finish(system, marks, run(system, NULL, store_commit), "a", STOCK_EXACT,
+                        PATIENCE_MS);
 }
 
 static void nobody_is_killed(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    system_create_topics(system, &inventory_processor);
-    system_forget_input(system, stock_commands_topic.name);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
-    stock_mark(system, &marks);
     expected = live_to_the_end(system, &marks, NULL);
     assert_non_null(strstr(expected, "\"Expired\""));
     assert_non_null(strstr(expected, "\"Refused\""));
@@ -101,9 +94,6 @@ static void ends_as_if_nobody_had_been_killed(void **state)
 
 int main(void)
 {
-    if (!system_is_there("test_kills")) {
-        return SYSTEM_SKIPPED;
-    }
     enum { COUNT = sizeof deaths / sizeof *deaths };
     struct CMUnitTest tests[COUNT + 1] = {system_case(nobody_is_killed)};
     char names[COUNT][120];
@@ -116,8 +106,7 @@ int main(void)
             (struct CMUnitTest){names[i], ends_as_if_nobody_had_been_killed, system_set_up,
                                 system_tear_down, (void *)(uintptr_t)&deaths[i]};
     }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = system_main("test_kills", tests, 0, NULL);
     free(expected);
-    system_leave();
     return failed;
 }

@@ -19,23 +19,7 @@
 
 enum { PATIENCE_MS = 60000, SOON_MS = 5000 };
 
-static const char *const on_a[SYSTEM_PARTITIONS] = {"a"};
 static const char *const all_on_a[SYSTEM_PARTITIONS] = {"a", "a", "a", "a"};
-
-static void begin(struct system *system, struct stock_marks *marks)
-{
-    system_create_topics(system, &inventory_processor);
-    system_forget_input(system, stock_commands_topic.name);
-    stock_mark(system, marks);
-}
-
-static void expect_as_undisturbed(struct system *system, char *found, int partitions)
-{
-    char *calm = stock_undisturbed(system, partitions);
-    stock_expect_same(system, calm, found);
-    free(calm);
-    free(found);
-}
 
 /* ---- signals ---- */
 
@@ -51,7 +35,7 @@ static void finishes_and_commits_on_a_signal(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     static const int signals[] = {SIGTERM, SIGINT, SIGTERM};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
@@ -66,16 +50,16 @@ static void finishes_and_commits_on_a_signal(void **state)
         assert_false(process_said(process, " restoring "));
     }
     struct process *last = run_slowly(system, NULL);
-    stock_expect_settled(system, &marks, 0, PATIENCE_MS);
-    process_stop(system, last);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_a), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, last, "a", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 static void ends_at_once_on_a_second_signal(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     /* A commit that nobody answers. */
     struct wire *wire =
@@ -93,9 +77,9 @@ static void ends_at_once_on_a_second_signal(void **state)
     process_expect_end(system, process, EXIT_DONE, SOON_MS);
     assert_true(system_now_ms() - asked_ms < 300);
     struct process *last = run_slowly(system, NULL);
-    stock_expect_settled(system, &marks, 0, PATIENCE_MS);
-    process_stop(system, last);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_a), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, last, "a", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 /* ---- no broker ---- */
@@ -143,7 +127,7 @@ static void loses_nothing_when_the_broker_dies_under_load(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     for (int p = 0; p < SYSTEM_PARTITIONS; p++) {
         stock_feed_all(system, p);
     }
@@ -197,11 +181,5 @@ int main(int argc, char **argv)
         system_case(gives_up_when_no_broker_answers_at_start),
         system_case(loses_nothing_when_the_broker_dies_under_load),
     };
-    if (!system_is_there("test_life")) {
-        return SYSTEM_SKIPPED;
-    }
-    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    system_leave();
-    return failed;
+    return system_main("test_life", tests, argc, argv);
 }

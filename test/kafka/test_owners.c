@@ -22,26 +22,9 @@ enum { PATIENCE_MS = 25000, SOON_MS = 5000 };
 /* Small takes, and time-outs as short as weir allows. */
 #define BRISK "take.max_records=3", "transaction.timeout_ms=1000"
 
-static const char *const on_a[SYSTEM_PARTITIONS] = {"a"}, *const on_b[SYSTEM_PARTITIONS] = {"b"};
-
 static struct process *run_fixed(struct system *system, const char *host, const char *stop_at)
 {
     return system_run(system, &(struct run){.host = host, .stop_at = stop_at, .settings = {BRISK}});
-}
-
-static void begin(struct system *system, struct stock_marks *marks)
-{
-    system_create_topics(system, &inventory_processor);
-    system_forget_input(system, stock_commands_topic.name);
-    stock_mark(system, marks);
-}
-
-static void expect_as_undisturbed(struct system *system, char *found, int partitions)
-{
-    char *calm = stock_undisturbed(system, partitions);
-    stock_expect_same(system, calm, found);
-    free(calm);
-    free(found);
 }
 
 /* ---- fixed ---- */
@@ -50,23 +33,23 @@ static void refuses_a_second_process_on_the_same_disk(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     struct process *first = run_fixed(system, "a", NULL);
     process_expect_said(system, first, "task_running", SOON_MS);
     struct process *second = run_fixed(system, "a", NULL);
     process_expect_end(system, second, EXIT_TRY_AGAIN, SOON_MS);
     process_expect_said(system, second, "is locked by process", 0);
     stock_feed_all(system, 0);
-    stock_expect_settled(system, &marks, 0, PATIENCE_MS);
-    process_stop(system, first);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_a), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, first, "a", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 static void fences_the_first_when_a_second_starts_on_another_disk(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed(system, 0, 0, 40);
     struct process *first = run_fixed(system, "a", NULL);
     system_expect_committed(system, stock_commands_topic.name, 0,
@@ -75,10 +58,9 @@ static void fences_the_first_when_a_second_starts_on_another_disk(void **state)
     process_expect_said(system, second, "task_running", SOON_MS);
     stock_feed(system, 0, 40, stock_story_size());
     process_expect_end(system, first, EXIT_TRY_AGAIN, SOON_MS);
-    stock_expect_settled(system, &marks, 0, PATIENCE_MS);
-    process_stop(system, second);
-    stock_expect_agreement(system, "b", 0);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_b), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, second, "b", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 /* ---- asleep while another takes over ---- */
@@ -96,7 +78,7 @@ static int64_t file_stands_at(struct system *system, const char *host)
 static void writes_nothing_after_a_sleep(struct system *system, const char *stop_at)
 {
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     struct process *sleeper = run_fixed(system, "a", stop_at);
     process_expect_stopped(system, sleeper, PATIENCE_MS);
@@ -109,9 +91,9 @@ static void writes_nothing_after_a_sleep(struct system *system, const char *stop
     process_signal(sleeper, SIGCONT);
     process_expect_end(system, sleeper, EXIT_TRY_AGAIN, SOON_MS);
     assert_true(file_stands_at(system, "a") < file_stands_at(system, "b"));
-    process_stop(system, other);
-    stock_expect_agreement(system, "b", 0);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_b), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, other, "b", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 static void writes_nothing_after_a_sleep_before_begin(void **state)
@@ -139,7 +121,7 @@ static void starts_again_after_a_sleep_beyond_the_transaction_timeout(void **sta
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     struct process *sleeper = run_fixed(system, "a", "offsets_sent:5");
     process_expect_stopped(system, sleeper, PATIENCE_MS);
@@ -147,10 +129,9 @@ static void starts_again_after_a_sleep_beyond_the_transaction_timeout(void **sta
     process_signal(sleeper, SIGCONT);
     process_expect_end(system, sleeper, EXIT_TRY_AGAIN, SOON_MS);
     struct process *again = run_fixed(system, "a", NULL);
-    stock_expect_settled(system, &marks, 0, PATIENCE_MS);
-    process_stop(system, again);
-    stock_expect_agreement(system, "a", 0);
-    expect_as_undisturbed(system, stock_picture(system, &marks, STOCK_LOOSE, on_a), 1);
+    stock_expect_as_undisturbed(system,
+                                stock_finish(system, &marks, again, "a", STOCK_LOOSE, PATIENCE_MS),
+                                1);
 }
 
 /* ---- members of the group ---- */
@@ -196,7 +177,7 @@ static void moves_partitions_when_a_member_stops(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     feed_everywhere(system, 0, 30);
     struct process *a = join(system, "a", "shared", NULL), *b = join(system, "b", "shared", NULL);
     process_expect_said(system, a, "task_running", PATIENCE_MS);
@@ -216,7 +197,7 @@ static void moves_partitions_when_a_member_is_killed(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     struct process *a = join(system, "a", "a", NULL), *b = join(system, "b", "b", NULL);
     process_expect_said(system, a, "task_running", PATIENCE_MS);
     process_expect_said(system, b, "task_running", PATIENCE_MS);
@@ -233,7 +214,7 @@ static void a_member_that_slept_drops_its_tasks_and_rejoins(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     feed_everywhere(system, 0, 60);
     struct process *a = join(system, "a", "a", "offsets_sent:6");
     process_expect_stopped(system, a, PATIENCE_MS);
@@ -259,7 +240,7 @@ static void a_static_member_is_replaced_by_its_successor(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     feed_everywhere(system, 0, 40);
     struct process *first = join(system, "a", "a", NULL);
     process_expect_said(system, first, "task_running", PATIENCE_MS);
@@ -286,11 +267,5 @@ int main(int argc, char **argv)
         system_case(a_member_that_slept_drops_its_tasks_and_rejoins),
         system_case(a_static_member_is_replaced_by_its_successor),
     };
-    if (!system_is_there("test_owners")) {
-        return SYSTEM_SKIPPED;
-    }
-    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    system_leave();
-    return failed;
+    return system_main("test_owners", tests, argc, argv);
 }

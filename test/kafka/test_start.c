@@ -191,11 +191,5 @@ int main(int argc, char **argv)
         system_case(refuses_settings_by_file_and_line),
         system_case(refuses_settings_that_contradict_each_other),
     };
-    if (!system_is_there("test_start")) {
-        return SYSTEM_SKIPPED;
-    }
-    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    system_leave();
-    return failed;
+    return system_main("test_start", tests, argc, argv);
 }

@@ -32,18 +32,11 @@ static struct process *run(struct system *system, const char *host, const char *
                                             .settings = {"take.max_records=3"}});
 }
 
-static void begin(struct system *system, struct stock_marks *marks)
-{
-    system_create_topics(system, &inventory_processor);
-    system_forget_input(system, stock_commands_topic.name);
-    stock_mark(system, marks);
-}
-
 /* The whole story on partition 0, and a clean stop. */
 static void tell_the_story(struct system *system)
 {
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     struct process *process = run(system, "a", NULL);
     stock_expect_settled(system, &marks, 0, PATIENCE_MS);
@@ -114,7 +107,7 @@ static void brings_an_old_copy_up_to_date_by_the_tail(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed(system, 0, 0, 40);
     struct process *process = run(system, "a", NULL);
     system_expect_committed(system, stock_commands_topic.name, 0,
@@ -162,7 +155,7 @@ static void restores_after_kills_in_the_middle_of_a_restore(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     send_many_reserves(system);
     struct process *process = system_run(system, &(struct run){0});
     system_expect_committed(system, stock_commands_topic.name, 0,
@@ -225,7 +218,7 @@ static void refuses_offsets_that_were_set_back(void **state)
     struct port_offset then;
     const char *topic = stock_commands_topic.name;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed(system, 0, 0, 40);
     struct process *process = run(system, "a", NULL);
     system_expect_committed(system, topic, 0, system_end_of(system, topic, 0), SOON_MS);
@@ -268,7 +261,7 @@ static void waits_for_space_on_a_full_disk(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    begin(system, &marks);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
     const char *disk = arena_format(&system->arena, "%s/tiny", system->directory);
     assert_int_equal(mkdir(disk, 0755), 0);
@@ -319,11 +312,5 @@ int main(int argc, char **argv)
         system_case(refuses_input_that_was_cut_off_unhandled),
         cmocka_unit_test_setup_teardown(waits_for_space_on_a_full_disk, system_set_up, unmount),
     };
-    if (!system_is_there("test_state")) {
-        return SYSTEM_SKIPPED;
-    }
-    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    system_leave();
-    return failed;
+    return system_main("test_state", tests, argc, argv);
 }

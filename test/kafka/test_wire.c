@@ -67,16 +67,6 @@ static const struct trouble troubles[] = {
 
 static char *expected;
 
-static const char *const on_a[SYSTEM_PARTITIONS] = {"a"};
-
-static char *finish(struct system *system, const struct stock_marks *marks, struct process *process)
-{
-    stock_expect_settled(system, marks, 0, PATIENCE_MS);
-    process_stop(system, process);
-    stock_expect_agreement(system, "a", 0);
-    return stock_picture(system, marks, STOCK_EXACT, on_a);
-}
-
 static struct process *run(struct system *system, const char *bootstrap, const char *kill_at)
 {
     return system_run(system, &(struct run){.bootstrap = bootstrap,
@@ -88,11 +78,9 @@ static void nothing_happens_to_the_network(void **state)
 {
     struct system *system = *state;
     struct stock_marks marks;
-    system_create_topics(system, &inventory_processor);
-    system_forget_input(system, stock_commands_topic.name);
+    stock_begin(system, &marks);
     stock_feed_all(system, 0);
-    stock_mark(system, &marks);
-    expected = finish(system, &marks, run(system, NULL, NULL));
+    expected = stock_finish(system, &marks, run(system, NULL, NULL), "a", STOCK_EXACT, PATIENCE_MS);
 }
 
 static void ends_as_if_nothing_had_happened(void **state)
@@ -111,7 +99,7 @@ static void ends_as_if_nothing_had_happened(void **state)
         process_expect_end(system, process, -SIGKILL, PATIENCE_MS);
         process = run(system, NULL, NULL);
     }
-    char *found = finish(system, &marks, process);
+    char *found = stock_finish(system, &marks, process, "a", STOCK_EXACT, PATIENCE_MS);
     assert_true(wire_is_done(wire));
     stock_expect_same(system, expected, found);
     if (!trouble->no_fence) {
@@ -122,9 +110,6 @@ static void ends_as_if_nothing_had_happened(void **state)
 
 int main(void)
 {
-    if (!system_is_there("test_wire")) {
-        return SYSTEM_SKIPPED;
-    }
     enum { COUNT = sizeof troubles / sizeof *troubles };
     struct CMUnitTest tests[COUNT + 1] = {system_case(nothing_happens_to_the_network)};
     for (size_t i = 0; i < COUNT; i++) {
@@ -132,8 +117,7 @@ int main(void)
             (struct CMUnitTest){troubles[i].name, ends_as_if_nothing_had_happened, system_set_up,
                                 system_tear_down, (void *)(uintptr_t)&troubles[i]};
     }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = system_main("test_wire", tests, 0, NULL);
     free(expected);
-    system_leave();
     return failed;
 }
