@@ -22,7 +22,8 @@ enum {
     SAY_EVERY_MS = 1000,
     FOLLOW = -2,
     TOPICS_MAX = 64,
-    CALM_MS = 500, /* after the last expected answer: views and dead letters may still come */
+    LEADER_TRIES = 100, /* WAIT_MS apart: a topic just made may have no leader yet */
+    CALM_MS = 500,      /* after the last expected answer: views and dead letters may still come */
     CALM_UNEXPECTED_MS = 5000, /* nobody said how many orders there are */
 };
 
@@ -78,6 +79,10 @@ static enum outcome add_topic(struct watch *watch, const char *topic, struct err
     struct port_log *logs = NULL;
     int32_t partitions = 0;
     enum outcome outcome = admin_logs(watch->admin, topic, &logs, &partitions, error);
+    for (int i = 0; i < LEADER_TRIES && outcome == RETRY && !tool_interrupted; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000L}, NULL);
+        outcome = admin_logs(watch->admin, topic, &logs, &partitions, error);
+    }
     if (outcome != OK) {
         return outcome;
     }

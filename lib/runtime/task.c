@@ -87,7 +87,8 @@ static enum outcome commit_store_in_time(struct task *task, struct error *error)
 {
     int64_t now = task_now_us(task);
     if (!store_is_dirty(task->store) ||
-        now - task->last_store_commit_us < task->options.store_commit_ms * 1000) {
+        (now - task->last_store_commit_us < task->options.store_commit_ms * 1000 &&
+         !store_is_large(task->store))) {
         return OK;
     }
     TESTPOINT("store_commit");

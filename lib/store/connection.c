@@ -24,11 +24,17 @@ static const char meta_sql[] =
  * instance. The rest is in the system's page cache. Measured with takes of 1,000 random rows: at a
  * million rows (270 MB) four times the cache saves a seventh of a put; where the table just fits it
  * saves two fifths.
+ * Nothing is written before COMMIT. SQLite 3.40.1, when pages that did not fit the cache went to
+ * the WAL early, were written again, and a savepoint was rolled back, commits frames with wrong
+ * sums: a recovery stops there, and with a checkpoint in between the file is a mix of old and new
+ * pages that passes an integrity check. So a transaction may hold more than the cache, and
+ * store_is_large() says when to commit. A restore, which rolls back whole slices only, may spill.
  * The default of secure_delete in Debian's build is ON. The size limit cuts a WAL that a slow
  * reader made grow. */
 static const char settings_sql[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=201326592; PRAGMA cache_size=-16384; PRAGMA mmap_size=0;"
+    "PRAGMA cache_spill=OFF;"
     "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;";
 
 /* How long to wait for another program that has the file locked against our writes. */

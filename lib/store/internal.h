@@ -28,6 +28,8 @@ void file_unlock(int lock);
 
 bool file_exists(const char *path);
 
+enum { CACHE_BYTES = 16 * 1024 * 1024 }; /* connection.c's PRAGMA cache_size */
+
 /* The witness, kept in the lock file: size, inode and change time of the SQLite file as our last
  * complete checkpoint left it. Only checkpoints write that file, so while the witness holds nobody
  * else has, and no checkpoint was cut short: what remains is the WAL, whose frames carry checksums.

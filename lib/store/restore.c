@@ -25,14 +25,15 @@ enum outcome store_restore_begin(struct store *store, bool fresh, struct error *
         return OK;
     }
     CHECK_EQUAL(store->phase, PHASE_IDLE);
-    if (fresh) {
-        enum outcome outcome = set_mark(store, true, error);
-        if (outcome == OK) {
-            outcome = connection_exec(store, "PRAGMA synchronous=OFF", "restore", error);
-        }
-        if (outcome != OK) {
-            return outcome;
-        }
+    enum outcome outcome = connection_exec(store, "PRAGMA cache_spill=ON", "restore", error);
+    if (outcome == OK && fresh) {
+        outcome = set_mark(store, true, error);
+    }
+    if (outcome == OK && fresh) {
+        outcome = connection_exec(store, "PRAGMA synchronous=OFF", "restore", error);
+    }
+    if (outcome != OK) {
+        return outcome;
     }
     store->restore = fresh ? RESTORE_FRESH : RESTORE_TAIL;
     return OK;
@@ -91,6 +92,9 @@ enum outcome store_restore_end(struct store *store, const struct store_meta *met
     }
     if (outcome == OK && fresh) {
         outcome = set_mark(store, false, error);
+    }
+    if (outcome == OK) {
+        outcome = connection_exec(store, "PRAGMA cache_spill=OFF", "restore", error);
     }
     if (outcome == OK) {
         store->restore = RESTORE_NONE;

@@ -187,6 +187,14 @@ bool store_is_dirty(const struct store *store)
     return store->dirty;
 }
 
+bool store_is_large(const struct store *store)
+{
+    int used = 0, most;
+    return store->dirty &&
+           sqlite3_db_status(store->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK &&
+           used > CACHE_BYTES + CACHE_BYTES / 4;
+}
+
 /* ---- takes ---- */
 
 enum outcome store_take_begin(struct store *store, struct error *error)

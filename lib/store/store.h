@@ -85,8 +85,10 @@ MUST_CHECK enum outcome store_take_undo(struct store *store,
  */
 MUST_CHECK enum outcome store_commit(struct store *store, struct error *error);
 
-/* Has kept takes that are not committed yet. */
+/* Has kept takes that are not committed yet; and has them in more memory than its cache should
+ * take, so that it is time to commit. */
 bool store_is_dirty(const struct store *store);
+bool store_is_large(const struct store *store);
 
 /* Rows. `key` is a row struct whose key fields are set. A nested savepoint may be opened around
  * writes that must be undone alone (a range read inside a record that has written). */

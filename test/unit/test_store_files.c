@@ -575,38 +575,79 @@ static void a_full_disk_at_commit_falls_back_to_the_last_commit(void **state)
     unmount_small_disk(fixture);
 }
 
-/* A take larger than the cache reaches the disk before COMMIT. SQLite then ends the whole
- * transaction; what the take writes afterwards must not be committed row by row. */
-static void a_full_disk_inside_a_take_is_an_abort_that_can_be_undone(void **state)
+/* However large, a take reaches the disk at COMMIT and not before; a disk that is full then costs
+ * the transaction, and what is written afterwards goes on from the last COMMIT. */
+static void a_take_larger_than_the_disk_fails_at_commit(void **state)
 {
     struct fixture *fixture = *state;
-    enum outcome outcome = OK;
     mount_small_disk(fixture);
     open_store(fixture);
     commit_qty(fixture, "a", 1, 1);
     begin(fixture);
     put_qty(fixture, "a", 1, 2);
     keep(fixture);
+    assert_false(store_is_large(fixture->store));
     begin(fixture);
-    for (int i = 0; i < 60 && outcome == OK; i++) {
-        outcome = put_bytes(fixture, i, 1000000);
+    for (int i = 0; i < 60; i++) {
+        assert_ok(fixture, put_bytes(fixture, i, 1000000));
     }
-    assert_int_equal(outcome, ABORT);
+    keep(fixture);
+    assert_true(store_is_large(fixture->store));
+    assert_int_equal(store_commit(fixture->store, &fixture->error), ABORT);
     assert_no_space(fixture);
-    assert_int_equal(put_bytes(fixture, 100, 10), ABORT);
-    assert_int_equal(store_delete(fixture->store, &items, &(struct item){.sku = "a", .seq = 1},
-                                  &fixture->error),
-                     ABORT);
-    struct store_meta meta = meta_of(3);
-    assert_int_equal(store_take_keep(fixture->store, &meta, &fixture->error), ABORT);
-    undo(fixture);
     assert_int_equal(store_meta(fixture->store)->commit_number, 1);
-    assert_int_equal(qty_of(fixture, "large", 100), -1);
+    assert_int_equal(qty_of(fixture, "large", 0), -1);
     assert_int_equal(qty_of(fixture, "a", 1), 1);
     commit_qty(fixture, "a", 1, 3);
     assert_int_equal(qty_of(fixture, "a", 1), 3);
     close_store(fixture);
     unmount_small_disk(fixture);
+}
+
+static void copy_beside(const char *from, const char *to, const char *suffix)
+{
+    char command[600];
+    snprintf(command, sizeof command, "cp %s%s %s%s", from, suffix, to, suffix);
+    assert_int_equal(system(command), 0);
+}
+
+/* SQLite 3.40.1 would commit frames with wrong sums here, were it allowed to spill. */
+static void an_undone_take_larger_than_the_cache_leaves_a_wal_that_recovers(void **state)
+{
+    enum { ROWS = 6000 };
+    const size_t bytes = 4000;
+    struct fixture *fixture = *state;
+    open_store(fixture);
+    begin(fixture);
+    for (int i = 0; i < ROWS; i++) {
+        assert_ok(fixture, put_bytes(fixture, i, bytes));
+    }
+    keep(fixture);
+    assert_int_equal(store_commit(fixture->store, &fixture->error), OK);
+    begin(fixture);
+    put_qty(fixture, "a", 1, 1);
+    keep(fixture);
+    begin(fixture);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < ROWS; i++) {
+            assert_ok(fixture, put_bytes(fixture, i, bytes - 100));
+        }
+    }
+    undo(fixture);
+    begin(fixture);
+    put_qty(fixture, "b", 1, 2);
+    keep(fixture);
+    assert_int_equal(store_commit(fixture->store, &fixture->error), OK);
+
+    char copy[sizeof fixture->path + 8]; /* what kill -9 would leave */
+    snprintf(copy, sizeof copy, "%s.copy", fixture->path);
+    copy_beside(fixture->path, copy, "");
+    copy_beside(fixture->path, copy, "-wal");
+    int qty = 0;
+    assert_ok(fixture, store_query(copy, "SELECT sum(qty) FROM item WHERE sku IN ('a', 'b')",
+                                   take_qty, &qty, &fixture->error));
+    assert_int_equal(qty, 3);
+    close_store(fixture);
 }
 
 static void a_full_disk_in_a_restore_undoes_the_slice(void **state)
@@ -689,7 +730,8 @@ int main(void)
         TEST(the_tail_is_added_to_what_is_there),
         TEST(a_tail_restore_cut_short_keeps_its_slices),
         TEST(a_full_disk_at_commit_falls_back_to_the_last_commit),
-        TEST(a_full_disk_inside_a_take_is_an_abort_that_can_be_undone),
+        TEST(a_take_larger_than_the_disk_fails_at_commit),
+        TEST(an_undone_take_larger_than_the_cache_leaves_a_wal_that_recovers),
         TEST(a_full_disk_in_a_restore_undoes_the_slice),
         TEST(a_failing_write_is_an_abort_that_names_the_file),
     };
