@@ -48,17 +48,25 @@ void error_prefix(struct error *error, const char *format, ...)
     memcpy(error->text, text, used + 1);
 }
 
+static _Noreturn void end_with_bug(void)
+{
+    fflush(NULL);
+#ifdef WEIR_FUZZ
+    abort(); /* libFuzzer keeps the input that ends in a signal, not one that ends the process */
+#else
+    _exit(EXIT_BUG);
+#endif
+}
+
 void check_failed(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "weir: bug: CHECK(%s) failed at %s:%d\n", condition, file, line);
-    fflush(NULL);
-    _exit(EXIT_BUG);
+    end_with_bug();
 }
 
 void check_equal_failed(const char *file, int line, const char *condition, long long a, long long b)
 {
     fprintf(stderr, "weir: bug: CHECK(%s) failed at %s:%d: %lld is not %lld\n", condition, file,
             line, a, b);
-    fflush(NULL);
-    _exit(EXIT_BUG);
+    end_with_bug();
 }

@@ -134,23 +134,29 @@ static bool dead(const struct weir_context *ctx)
     return ctx->failed || ctx->rejected;
 }
 
-enum outcome context_write_row(struct store *store, struct codec *codec,
-                               const struct write_entry *entry, struct arena *arena,
-                               struct error *error)
+enum outcome context_read_entry(struct codec *codec, const struct write_entry *entry,
+                                struct arena *arena, void **row, struct error *error)
 {
     const struct weir_store *table = entry->table;
-    void *row = arena_alloc(arena, table->record->size);
+    *row = arena_alloc(arena, table->record->size);
     if (!entry->value.data) {
-        return key_decode(table, entry->key, arena, row)
-                   ? store_delete(store, table, row, error)
+        return key_decode(table, entry->key, arena, *row)
+                   ? OK
                    : fail_exit(error, EXIT_CONFIG, "a key of table %s cannot be read", table->name);
     }
-    if (codec_decode_datum(codec, table->record, entry->value, arena, row, error) != DECODED) {
+    if (codec_decode_datum(codec, table->record, entry->value, arena, *row, error) != DECODED) {
         error_prefix(error, "a row of table %s", table->name);
         error->exit_code = EXIT_CONFIG;
         return FATAL;
     }
-    return store_put(store, table, row, error);
+    return OK;
+}
+
+enum outcome context_write_entry(struct store *store, const struct write_entry *entry,
+                                 const void *row, struct error *error)
+{
+    return entry->value.data ? store_put(store, entry->table, row, error)
+                             : store_delete(store, entry->table, row, error);
 }
 
 /* Puts what is not flushed into SQLite, in key order. */
@@ -163,8 +169,11 @@ static enum outcome flush_set(struct weir_context *ctx, struct write_set *set, s
     struct write_entry **entries = write_set_sorted(set, ctx->tables, &count);
     for (size_t i = 0; i < count; i++) {
         arena_reset(&ctx->row);
-        enum outcome outcome =
-            context_write_row(ctx->store, ctx->codec, entries[i], &ctx->row, error);
+        void *row;
+        enum outcome outcome = context_read_entry(ctx->codec, entries[i], &ctx->row, &row, error);
+        if (outcome == OK) {
+            outcome = context_write_entry(ctx->store, entries[i], row, error);
+        }
         if (outcome != OK) {
             return outcome;
         }

@@ -88,10 +88,13 @@ void context_begin(struct weir_context *ctx, const struct cause *cause, const ch
                    int64_t now_ms);
 enum verdict context_end(struct weir_context *ctx);
 
-/* One row, or its deletion, into SQLite. FATAL (78): it is not one of this table's. */
-MUST_CHECK enum outcome context_write_row(struct store *store, struct codec *codec,
-                                          const struct write_entry *entry, struct arena *arena,
-                                          struct error *error);
+/* An entry's row (of a deletion only the key fields). FATAL (78): it is not one of its table's. */
+MUST_CHECK enum outcome context_read_entry(struct codec *codec, const struct write_entry *entry,
+                                           struct arena *arena, void **row, struct error *error);
+
+/* Puts the row, or deletes it. */
+MUST_CHECK enum outcome context_write_entry(struct store *store, const struct write_entry *entry,
+                                            const void *row, struct error *error);
 
 /* Writes the take's rows that SQLite does not have yet, in key order. */
 MUST_CHECK enum outcome context_flush(struct weir_context *ctx, struct error *error);

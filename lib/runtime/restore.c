@@ -223,6 +223,20 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
 
 /* ---- slices ---- */
 
+/* Two keys must not write one row. */
+static enum outcome check_key(struct restore *restore, const struct write_entry *entry,
+                              const void *row, struct error *error)
+{
+    buffer_reset(&restore->scratch);
+    key_encode(entry->table, row, entry->table->key_field_count, &restore->scratch);
+    if (restore->scratch.size == entry->key.size &&
+        memcmp(restore->scratch.data, entry->key.data, entry->key.size) == 0) {
+        return OK;
+    }
+    return fail_exit(error, EXIT_CONFIG, "a row of table %s stands under another row's key",
+                     entry->table->name);
+}
+
 static enum outcome flush(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
@@ -231,8 +245,14 @@ static enum outcome flush(struct task *task, struct error *error)
     enum outcome outcome = OK;
     for (size_t i = 0; i < count && outcome == OK; i++) {
         arena_reset(&restore->row);
-        outcome =
-            context_write_row(task->store, task->options.codec, entries[i], &restore->row, error);
+        void *row;
+        outcome = context_read_entry(task->options.codec, entries[i], &restore->row, &row, error);
+        if (outcome == OK) {
+            outcome = check_key(restore, entries[i], row, error);
+        }
+        if (outcome == OK) {
+            outcome = context_write_entry(task->store, entries[i], row, error);
+        }
     }
     bool is_bad_row = outcome == FATAL && error->exit_code != EXIT_IO; /* or breaks a CHECK */
     if (is_bad_row) {

@@ -1,12 +1,8 @@
 /* fuzz_json.c - libFuzzer: any text through json.h; what it prints must be read again as the same
  * text. */
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "base/json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

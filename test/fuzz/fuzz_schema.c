@@ -2,14 +2,10 @@
  * the same form (the fingerprint of which is the schema's), and a plan to read it as something must
  * be made or refused.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "codec/plan.h"
 #include "codec/schema.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_canonical_form(const struct schema *schema, struct arena *arena)
 {

@@ -103,6 +103,26 @@ static void says_where_a_quote_was_opened_that_is_never_closed(void **state)
     arena_release(&arena);
 }
 
+/* As a spreadsheet saves "Unicode text". */
+static void refuses_a_nul_byte_instead_of_ending_a_field_there(void **state)
+{
+    (void)state;
+    static const char text[] = "a,b\nc,5\0"
+                               "7\n";
+    struct csv csv;
+    struct csv_row row;
+    struct arena arena;
+    struct error error = {0};
+    bool found;
+    arena_init(&arena);
+    csv_init(&csv, "day.csv", text, sizeof text - 1);
+    expect_row(&csv, 1, 2, (const char *[]){"a", "b"});
+    assert_int_equal(csv_next(&csv, &arena, &row, &found, &error), FATAL);
+    assert_int_equal(error.exit_code, EXIT_DATA);
+    assert_non_null(strstr(error.text, "day.csv:2: a NUL byte"));
+    arena_release(&arena);
+}
+
 /* Whatever is cut off where: an answer, never a crash or a loop. */
 static void survives_every_truncation(void **state)
 {
@@ -244,6 +264,7 @@ int main(void)
         cmocka_unit_test(takes_a_quote_inside_an_unquoted_field_as_it_stands),
         cmocka_unit_test(skips_empty_lines_and_a_byte_order_mark),
         cmocka_unit_test(says_where_a_quote_was_opened_that_is_never_closed),
+        cmocka_unit_test(refuses_a_nul_byte_instead_of_ending_a_field_there),
         cmocka_unit_test(survives_every_truncation),
         cmocka_unit_test(groups_rows_into_invoices_by_time),
         cmocka_unit_test(keeps_the_dirt),

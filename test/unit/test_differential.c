@@ -7,8 +7,7 @@
  *
  * WEIR_TEST_SEED chooses another run; the seed of each run is printed.
  */
-#include <avro.h>
-
+#include "avro_c.h"
 #include "codec_cases.h"
 
 enum { SCHEMAS = 300, VALUES = 6, FLIPS = 40 };
@@ -288,25 +287,6 @@ struct pair {
     struct arena arena; /* of one value */
 };
 
-static void write_with_avro_c(avro_value_t *value, struct buffer *out)
-{
-    size_t size;
-    assert_int_equal(avro_value_sizeof(value, &size), 0);
-    avro_writer_t writer =
-        avro_writer_memory((char *)buffer_reserve(out, size + 1), (int64_t)size + 1);
-    assert_int_equal(avro_value_write(writer, value), 0);
-    out->size += size;
-    avro_writer_free(writer);
-}
-
-static bool read_with_avro_c(struct weir_bytes bytes, avro_value_t *value)
-{
-    avro_reader_t reader = avro_reader_memory((const char *)bytes.data, (int64_t)bytes.size);
-    bool read = avro_value_read(reader, value) == 0;
-    avro_reader_free(reader);
-    return read;
-}
-
 /* What our decoder accepts, avro-c reads, as the same value. */
 static bool agree_on(struct pair *pair, struct weir_bytes bytes)
 {
@@ -317,8 +297,8 @@ static bool agree_on(struct pair *pair, struct weir_bytes bytes)
         codec_decode_datum(pair->codec, pair->record, bytes, &pair->arena, out, &error) == DECODED;
     if (decoded) {
         avro_generic_value_new(pair->class, &value);
-        assert_true(read_with_avro_c(bytes, &value));
-        write_with_avro_c(&value, &theirs);
+        assert_true(avro_c_read(bytes, &value));
+        avro_c_write(&value, &theirs);
         codec_encode_datum(pair->record, out, &ours);
         assert_int_equal(ours.size, theirs.size);
         if (ours.size > 0) {
@@ -358,7 +338,7 @@ static size_t compare_one_value(struct pair *pair)
     codec_encode_datum(pair->record, in, &ours);
     avro_generic_value_new(pair->class, &value);
     build_record(pair->record, in, &value);
-    write_with_avro_c(&value, &theirs);
+    avro_c_write(&value, &theirs);
     avro_value_decref(&value);
     assert_int_equal(ours.size, theirs.size);
     if (ours.size > 0) {

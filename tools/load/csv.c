@@ -98,9 +98,16 @@ enum outcome csv_next(struct csv *csv, struct arena *arena, struct csv_row *row,
             return fail_exit(error, EXIT_DATA, "%s:%d: more than %d fields", csv->name, row->line,
                              CSV_FIELDS_MAX);
         }
+        const char *start = csv->at;
         enum outcome outcome = read_field(csv, arena, &row->fields[row->count++], error);
         if (outcome != OK) {
             return outcome;
+        }
+        if (memchr(start, 0, (size_t)(csv->at - start))) { /* it would end the field */
+            return fail_exit(
+                error, EXIT_DATA,
+                "%s:%d: a NUL byte; is it UTF-16? convert it: iconv -f UTF-16 -t UTF-8", csv->name,
+                csv->line);
         }
         more = csv->at < csv->end && *csv->at == ',';
         if (more) {

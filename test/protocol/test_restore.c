@@ -1,0 +1,124 @@
+/* test_restore.c - a changelog that is not what a task has written: the start is refused, with the
+ * changelog's name, as often as it is tried. test/fuzz/fuzz_restore.c looks for more of it.
+ */
+#include "protocol/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/key.h"
+#include "runtime/metadata.h"
+#include "runtime_records.h"
+
+#include <cmocka.h>
+
+#define INCARNATION "0123456789abcdef0123456789abcdef"
+
+static void put_under(struct world *world, const char *name, const struct total *total)
+{
+    struct buffer key, value;
+    buffer_init(&key);
+    buffer_init(&value);
+    buffer_add(&key, "total", sizeof "total");
+    key_encode(&total_store, &(struct total){.name = name}, 1, &key);
+    codec_encode(&total_record, total, &value);
+    broker_produce(world->broker, "tally.changelog", 0, (struct weir_bytes){key.data, key.size},
+                   (struct weir_bytes){value.data, value.size}, NULL, 0);
+    buffer_release(&key);
+    buffer_release(&value);
+}
+
+static void put_total(struct world *world, const struct total *total)
+{
+    put_under(world, total->name, total);
+}
+
+static void put_checkpoint(struct world *world, int64_t number, const char *incarnation)
+{
+    struct input_range range = {.topic = "tally.events"};
+    struct checkpoint checkpoint = {.commit_number = number,
+                                    .incarnation = incarnation,
+                                    .inputs = {&range, 1}};
+    struct buffer value;
+    buffer_init(&value);
+    codec_encode(&checkpoint_record, &checkpoint, &value);
+    broker_produce(world->broker, "tally.changelog", 0,
+                   (struct weir_bytes){(const uint8_t *)CHECKPOINT_KEY, strlen(CHECKPOINT_KEY)},
+                   (struct weir_bytes){value.data, value.size}, NULL, 0);
+    buffer_release(&value);
+}
+
+static void expect_refusal(struct world *world, const char *text)
+{
+    for (int start = 0; start < 2; start++) {
+        assert_int_equal(world_start(world), OK);
+        assert_int_equal(world_run(world), FATAL);
+        assert_int_equal(world->error.exit_code, EXIT_CONFIG);
+        if (!strstr(world->error.text, "tally.changelog") || !strstr(world->error.text, text)) {
+            fail_msg("'%s' does not say '%s'", world->error.text, text);
+        }
+    }
+    world_close(world);
+}
+
+static void restores_what_a_task_could_have_written(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_total(&world, &(struct total){.name = "a", .sum = 5, .count = 1});
+    put_checkpoint(&world, 1, INCARNATION);
+    assert_int_equal(world_start(&world), OK);
+    assert_int_equal(world_run(&world), OK);
+    assert_int_equal(task_commit_number(world.task), 1);
+    world_close(&world);
+}
+
+static void refuses_a_row_that_breaks_the_rule_of_its_table(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_total(&world, &(struct total){.name = "a", .sum = -5, .count = 1});
+    put_checkpoint(&world, 1, INCARNATION);
+    expect_refusal(&world, "sum >= 0");
+}
+
+static void refuses_a_row_under_another_rows_key(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_under(&world, "a", &(struct total){.name = "b", .sum = 1, .count = 1});
+    put_checkpoint(&world, 1, INCARNATION);
+    expect_refusal(&world, "another row's key");
+}
+
+static void refuses_a_checkpoint_that_no_task_has_written(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t number;
+        const char *incarnation;
+    } written[] = {{0, INCARNATION}, {-3, INCARNATION}, {INT64_MAX, INCARNATION},
+                   {1, ""},          {1, "short"},      {1, INCARNATION "0"}};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        struct world world;
+        world_open(&world);
+        put_checkpoint(&world, written[i].number, written[i].incarnation);
+        expect_refusal(&world, "no task has written it");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(restores_what_a_task_could_have_written),
+        cmocka_unit_test(refuses_a_row_that_breaks_the_rule_of_its_table),
+        cmocka_unit_test(refuses_a_row_under_another_rows_key),
+        cmocka_unit_test(refuses_a_checkpoint_that_no_task_has_written),
+    };
+    return cmocka_run_group_tests_name("restore", tests, NULL, NULL);
+}
