@@ -179,8 +179,10 @@ static void enter_fence(struct task *task, const char *why)
     task_enter(task, TASK_FENCE);
 }
 
-/* The doubtful commit is n. The group's stable number says what became of it (I-9). */
-static enum outcome resolve_doubt(struct task *task, struct error *error)
+/* The init has taken the id back from whoever has had it meanwhile, so the group is asked in any
+ * case. Where it stands says what became of a commit in doubt (I-9), and whether another owner went
+ * on (I-6). */
+static enum outcome resolve(struct task *task, struct error *error)
 {
     int64_t before = task->group_number;
     enum outcome outcome = truth_committed(task, error);
@@ -188,18 +190,19 @@ static enum outcome resolve_doubt(struct task *task, struct error *error)
         task_say_waiting(task, "the group's stable offsets", error);
         return outcome;
     }
-    if (task->group_number == task->pending.commit_number) {
+    if (task->commit_in_doubt && task->group_number == task->pending.commit_number) {
         keep(task);
         return OK;
     }
     if (task->group_number == before) {
-        return undo(task, error);
+        return task->commit_in_doubt ? undo(task, error) : OK;
     }
+    int64_t found = task->group_number;
+    task->group_number = before;
     return fail_exit(error, EXIT_TRY_AGAIN,
-                     "partition %d: after the doubtful commit %lld the group stands at commit "
-                     "%lld: another owner went on",
-                     (int)task->options.partition, (long long)task->pending.commit_number,
-                     (long long)task->group_number);
+                     "partition %d: the group stands at commit %lld and this task at %lld: another "
+                     "owner went on",
+                     (int)task->options.partition, (long long)found, (long long)before);
 }
 
 enum outcome protocol_fence(struct task *task, struct error *error)
@@ -228,7 +231,7 @@ enum outcome protocol_fence(struct task *task, struct error *error)
         }
         return outcome;
     case FENCE_RESOLVE:
-        outcome = task->commit_in_doubt ? resolve_doubt(task, error) : OK;
+        outcome = resolve(task, error);
         if (outcome == OK) {
             log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld",
                       (int)task->options.partition, (long long)task->group_number);

@@ -234,6 +234,9 @@ enum outcome task_step(struct task *task, int64_t *wake_us, struct error *error)
             task_say_waiting(task, "the changelog", error);
         } else if (outcome == OK && done) {
             outcome = enter_run(task, error);
+            if (outcome == RETRY) { /* nothing is left to restore: asking again finds that */
+                task_enter(task, TASK_ASK);
+            }
         }
         break;
     case TASK_FENCE:
@@ -326,7 +329,9 @@ void task_close(struct task *task, bool lost)
         return;
     }
     struct error ignored; /* what is decided here is told by the file or by the next start */
-    while (!lost && task->state == TASK_COMMIT && protocol_commit(task, WAIT_MS, &ignored) == OK) {}
+    while (!lost && task->state == TASK_COMMIT) {
+        lost = protocol_commit(task, WAIT_MS, &ignored) != OK;
+    }
     protocol_close_producer(
         task); /* first: whatever is open in Kafka can no longer be committed by us */
     restore_end(task);

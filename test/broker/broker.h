@@ -59,10 +59,12 @@ void broker_port_pause(struct port *port);
 /* This instance's wall clock is off by so much. */
 void broker_port_skew(struct port *port, int64_t ms);
 
-/* True after a crash of the fault schedule; every call on the port then fails without effect. */
+/* True after a crash of the fault schedule; every call on the port then fails without effect. And
+ * such a crash by hand: kill -9 of a process whose memory is yet to be freed. */
 bool broker_port_crashed(const struct port *port);
+void broker_port_crash(struct port *port);
 
-/* Ends a member's session at once. */
+/* Ends a member's session at once; nothing when it is not a member now. */
 void broker_expire_member(struct broker *broker, const char *group, const char *instance_id);
 
 /* ---- topics ---- */

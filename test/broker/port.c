@@ -177,6 +177,12 @@ void broker_port_skew(struct port *port, int64_t ms)
     self(port)->skew_ms = ms;
 }
 
+void broker_port_crash(struct port *port)
+{
+    self(port)->crashed = true;
+    broker_group_silence(self(port), true);
+}
+
 bool broker_port_crashed(const struct port *port)
 {
     return ((const struct broker_port *)port)->crashed;

@@ -369,8 +369,11 @@ enum txn_result broker_producer_abort(struct producer *producer, int timeout_ms,
     broker_producer_forget_items(producer);
     int64_t left_ms = timeout_ms;
     enum broker_code code = end(producer, false, &fault, &left_ms);
-    if (code == CODE_NONE && gap) {
-        code = take_id(producer, left_ms);
+    if (code == CODE_NONE &&
+        gap) { /* it shows its present epoch (KIP-360): a fenced one gets none */
+        bool current = producer->producer_id == producer->txn->producer_id &&
+                       producer->epoch == producer->txn->epoch;
+        code = current ? take_id(producer, left_ms) : CODE_INVALID_EPOCH;
     }
     result = broker_producer_answered(producer, CALL_ABORT, code, error);
     if (result == TXN_DONE) {

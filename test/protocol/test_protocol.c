@@ -366,6 +366,44 @@ static void a_second_owner_fences_the_first(void **state) /* I-6 */
     world_close(&old_world);
 }
 
+/* A commit is certain, but the id must be fenced; before that happens another owner takes over and
+ * goes on. The first one's init takes the id back, and it must not believe that nothing happened.
+ */
+static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **state) /* I-6, I-8 */
+{
+    (void)state;
+    struct world old_world;
+    world_open(&old_world);
+    first_half(&old_world);
+    world_settle(&old_world);
+    broker_fault(old_world.broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
+    world_add(&old_world, "y", 1);
+    for (int i = 0; i < 1000 && task_state(old_world.task) != TASK_FENCE; i++) {
+        struct error error;
+        int64_t wake_us;
+        (void)old_world.port->calls->poll(old_world.port, 0, &error);
+        assert_int_equal(task_step(old_world.task, &wake_us, &error), OK);
+        broker_advance(old_world.broker, 1);
+    }
+    assert_int_equal(task_state(old_world.task), TASK_FENCE);
+
+    struct world new_world = old_world; /* same broker, another process with a disk of its own */
+    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
+             old_world.directory);
+    world_add(&new_world, "z", 1);
+    assert_int_equal(world_start(&new_world), OK);
+    assert_int_equal(world_run(&new_world), OK);
+    size_t sums = broker_count(old_world.broker, "tally.sums", 0, true);
+
+    assert_int_equal(world_run(&old_world), FATAL);
+    assert_int_equal(old_world.error.exit_code, EXIT_TRY_AGAIN);
+    assert_non_null(strstr(old_world.error.text, "another owner went on"));
+    assert_int_equal(broker_count(old_world.broker, "tally.sums", 0, true), sums);
+    world_kill(&new_world);
+    world_close(&old_world);
+}
+
 static void time_out(void *context)
 {
     broker_time_out(context, "tally.p0");
@@ -604,6 +642,7 @@ int main(void)
         cmocka_unit_test(resolves_the_commit_that_a_death_left_under_way),
         cmocka_unit_test(a_take_larger_than_its_memory_adds_up),
         cmocka_unit_test(a_second_owner_fences_the_first),
+        cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
         cmocka_unit_test(rebuilds_a_deleted_state_file),
         cmocka_unit_test(rebuilds_from_a_compacted_changelog),

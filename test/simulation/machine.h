@@ -1,0 +1,52 @@
+/* machine.h - one process of the simulated world, and the machine it runs on: an instance of
+ * inventory with a disk of its own, that dies, sleeps and starts again. */
+#ifndef WEIR_TEST_SIMULATION_MACHINE_H
+#define WEIR_TEST_SIMULATION_MACHINE_H
+
+#include "broker/broker.h"
+#include "codec/codec.h"
+#include "runtime/instance.h"
+#include "simulation/dice.h"
+
+struct machine {
+    struct broker *broker;
+    struct codec *codec;
+    struct settings settings;
+    char directory[120], name[8];
+    int32_t partition;                     /* -1: a group member */
+    struct instance *instance;             /* NULL: not running */
+    struct port *port;                     /* the instance's */
+    const char *topics[WEIR_LIST_MAX + 1]; /* its inputs: the port keeps the address only */
+    int64_t starts_ms;       /* not running: when it is to be started; INT64_MAX: not at all */
+    int64_t sleeps_until_ms; /* SIGSTOP */
+    int starts, exit_code;   /* of its last end */
+    struct error error;
+};
+
+/* `directory` is made. */
+void machine_init(struct machine *machine, struct broker *broker, struct codec *codec,
+                  const char *directory, int number, int32_t partition);
+
+/* Not running: opens the instance. */
+void machine_start(struct machine *machine);
+
+/* One round. It may end in it: exit_code and error say how; a crash by a fault counts as kill -9.
+ */
+void machine_step(struct machine *machine);
+
+/* kill -9. With `power`: its machine loses power as well. */
+void machine_kill(struct machine *machine, struct dice *power);
+
+/* SIGTERM. */
+void machine_stop(struct machine *machine);
+
+/* The state file of a partition on this machine. */
+void machine_state_path(const struct machine *machine, int32_t partition, char path[200]);
+
+/* While it is not running: its state files go, or a copy is made or put in their place. false:
+ * there was none. */
+void machine_lose_state(struct machine *machine);
+void machine_copy_state(struct machine *machine);
+bool machine_put_copy_back(struct machine *machine);
+
+#endif
