@@ -180,8 +180,8 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
         return damaged(task, record, error, "checkpoint", "no task has written it");
     }
     if (!task->adopt && number > task->group_number) {
-        if (!task->asked_again) {
-            task->asked_again = true;
+        if (task->asked_at != task->group_number) {
+            task->asked_at = task->group_number;
             restore->ask_again = true;
             return fail(error, ABORT,
                         "the changelog is past commit %" PRId64 ": asking the group again",

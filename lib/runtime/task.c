@@ -55,7 +55,7 @@ static enum outcome enter_run(struct task *task, struct error *error)
         }
     }
     task->task_time_ms = store_meta(task->store)->task_time_ms;
-    task->asked_again = false;
+    task->asked_at = -1;
     log_event(LOG_INFO, "task_running", "partition=%d commit=%lld restored_rows=%lld",
               (int)task->options.partition, (long long)task->group_number,
               (long long)task->counts.restored_rows);
@@ -295,6 +295,7 @@ enum outcome task_open(struct task **opened, const struct task_options *options,
     task->options.state_path = task->state_path;
     task->tables = all_tables(options->processor);
     task->last_store_commit_us = task_now_us(task);
+    task->asked_at = -1;
     buffer_init(&task->scratch);
     for (; task->input_count < WEIR_LIST_MAX; task->input_count++) {
         const struct weir_input *input = &options->processor->inputs[task->input_count];

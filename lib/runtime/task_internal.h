@@ -79,7 +79,8 @@ struct task {
     enum fence_stage fence_stage;
     int64_t waiting_since_us; /* 0: not waiting */
     int64_t said_us;          /* when the log was last told about waiting */
-    bool asked_again;         /* a checkpoint beyond the group's number was seen once */
+    int64_t asked_at;         /* a checkpoint beyond this number of the group's was seen; -1: none.
+                                 Asked again, it must have moved */
     struct port_offset committed[WEIR_LIST_MAX];
     int64_t group_number; /* the group's commit number; 0: none */
     char group_incarnation[33];

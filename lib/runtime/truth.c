@@ -218,8 +218,8 @@ static enum outcome compare_file(struct task *task, const struct port_log *chang
                                                : OK;
     }
     if (meta->commit_number > task->group_number) {
-        if (!task->asked_again) {
-            task->asked_again = true;
+        if (task->asked_at != task->group_number) {
+            task->asked_at = task->group_number;
             return fail(error, RETRY,
                         "the state file is ahead of the group's answer: asking again");
         }

@@ -143,7 +143,7 @@ int main(int argc, char **argv)
             tell_failure(options.from + i, options.troubles, why);
         }
         double now = now_s();
-        if (now - told > 5) {
+        if (now - told > 20) {
             told = now;
             printf("simulate: %" PRIu64 " seeds, %.0f a minute\n", totals.seeds,
                    (double)totals.seeds * 60 / (now - began));
