@@ -210,6 +210,18 @@ static void moves_partitions_when_a_member_is_killed(void **state)
     expect_topics_as_undisturbed(system, &marks);
 }
 
+/* It learns that it is out from the group, or from the fence that its commit runs into. */
+static void expect_out(struct system *system, const struct process *member)
+{
+    int64_t end = system_now_ms() + PATIENCE_MS;
+    while (!process_said(member, "lost=yes") && !process_said(member, "exit_code=75")) {
+        if (system_now_ms() > end) {
+            system_fail(system, "the member does not notice that it is out");
+        }
+        system_sleep(10);
+    }
+}
+
 static void a_member_that_slept_drops_its_tasks_and_rejoins(void **state)
 {
     struct system *system = *state;
@@ -224,7 +236,7 @@ static void a_member_that_slept_drops_its_tasks_and_rejoins(void **state)
                                 system_end_of(system, stock_commands_topic.name, p), PATIENCE_MS);
     }
     process_signal(a, SIGCONT);
-    process_expect_said(system, a, "exit_code=75", PATIENCE_MS);
+    expect_out(system, a);
     feed_everywhere(system, 60, 70);
     system_sleep(500);
     assert_true(process_is_running(system, a));
