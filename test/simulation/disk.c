@@ -49,7 +49,12 @@ void disk_set_chooser(disk_chooser *chosen, void *context)
 
 static int fails(enum disk_call call, const char *path)
 {
-    return chooser && path ? chooser(chooser_context, call, path) : SQLITE_OK;
+    static const int codes[DISK_CALLS] = {
+        [DISK_OPEN] = SQLITE_CANTOPEN,    [DISK_READ] = SQLITE_IOERR_READ,
+        [DISK_WRITE] = SQLITE_FULL,       [DISK_TRUNCATE] = SQLITE_IOERR_TRUNCATE,
+        [DISK_SYNC] = SQLITE_IOERR_FSYNC,
+    };
+    return chooser && path && chooser(chooser_context, call, path) ? codes[call] : SQLITE_OK;
 }
 
 static struct shadow *shadow_of(const char *path)

@@ -11,6 +11,7 @@
 #ifndef WEIR_TEST_SIMULATION_DISK_H
 #define WEIR_TEST_SIMULATION_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +20,9 @@ void disk_register(void);
 
 enum disk_call { DISK_OPEN, DISK_READ, DISK_WRITE, DISK_TRUNCATE, DISK_SYNC, DISK_CALLS };
 
-/* Asked at every call on a file of `path`: 0, or the SQLite error that it ends with (nothing of it
- * happens then). NULL: nothing fails. */
-typedef int disk_chooser(void *context, enum disk_call call, const char *path);
+/* Asked at every call on a file of `path`: true, and nothing of it happens but an error (a write
+ * finds the disk full). NULL: nothing fails. */
+typedef bool disk_chooser(void *context, enum disk_call call, const char *path);
 void disk_set_chooser(disk_chooser *chooser, void *context);
 
 /* The process that has files below `directory` open is killed: whatever its connections still do,

@@ -7,10 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shop.h"
+#include "processors.h"
 #include "simulation/disk.h"
-
-extern const struct weir_processor inventory_processor;
+#include "simulation/world.h"
 
 /* One thread, and an instance opens its port in its own round: this is whose. */
 static struct machine *current;
@@ -111,7 +110,7 @@ void machine_state_path(const struct machine *machine, int32_t partition, char p
 
 static void remove_beside(const struct machine *machine, const char *suffix)
 {
-    for (int32_t partition = 0; partition < 2; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         char path[200], beside[220];
         machine_state_path(machine, partition, path);
         snprintf(beside, sizeof beside, "%s%s", path, suffix);
@@ -173,7 +172,7 @@ static bool copy_file(const char *from, const char *to)
 static bool copy_all(const struct machine *machine, bool back)
 {
     bool any = false;
-    for (int32_t partition = 0; partition < 2; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
             char path[200], from[230], to[230];
             machine_state_path(machine, partition, path);
@@ -194,7 +193,7 @@ bool machine_put_copy_back(struct machine *machine)
 {
     char path[200], copy[210];
     bool there = false;
-    for (int32_t partition = 0; partition < 2; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         machine_state_path(machine, partition, path);
         snprintf(copy, sizeof copy, "%s.copy", path);
         there |= access(copy, F_OK) == 0;

@@ -8,6 +8,7 @@
 #include "runtime/deadletter.h"
 #include "runtime_records.h"
 #include "shop.h"
+#include "simulation/world.h"
 #include "store/store.h"
 
 struct lines {
@@ -127,7 +128,7 @@ static void add_dead_letters(struct broker *broker, int32_t partition, struct li
 void picture_of_topics(struct broker *broker, struct codec *codec, struct buffer *out)
 {
     struct lines lines = {0};
-    for (int32_t partition = 0; partition < 2; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         add_outputs(broker, codec, &stock_replies_topic, partition, false, &lines);
         add_outputs(broker, codec, &stock_ledger_topic, partition, false, &lines);
         add_dead_letters(broker, partition, &lines);

@@ -122,7 +122,7 @@ static bool parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seeds = 300, .from = 1, .troubles = TROUBLE_ALL};
+    struct options options = {.seeds = 600, .from = 1, .troubles = TROUBLE_ALL};
     if (!parse(argc, argv, &options)) {
         fprintf(stderr, "usage: simulate [--seeds N] [--from S] [--troubles BITS] [--minutes M] "
                         "[--trace] [--keep]\n");

@@ -15,23 +15,27 @@
 #include "store/store.h"
 
 enum {
-    PARTITIONS = 2,
     MACHINES_MAX = 4,
     STEPS_MAX = 30000, /* of peace: more is "does not come to rest" */
     QUIET_MS = 5000,
 };
 
+/* Where transactions leave markers, which may be late. */
+enum { MARKED_TOPICS = 5 };
+static const char *const marked_topics[MARKED_TOPICS] = {"stock.replies", "stock.ledger",
+                                                         "inventory.changelog", "inventory.history",
+                                                         BROKER_OFFSETS};
+
 static const int64_t start_ms = INT64_C(1790000000000);
 
 struct world {
-    uint64_t seed;
     unsigned troubles;
     struct dice dice;
     struct broker *broker;
     struct codec *codec;
     struct machine machines[MACHINES_MAX];
     int machine_count;
-    bool members;         /* else fixed: machine i has partition i % PARTITIONS */
+    bool members;         /* else fixed: machine i has partition i % WORLD_PARTITIONS */
     uint64_t fault_every; /* a fault once in so many calls */
     int faults_left, disturbances_left;
     bool peace;
@@ -92,24 +96,17 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
               (int)fault->kind, (int)fault->stray);
 }
 
-static int choose_disk_fault(void *context, enum disk_call call, const char *path)
+static bool choose_disk_fault(void *context, enum disk_call call, const char *path)
 {
-    static const int codes[DISK_CALLS] = {
-        [DISK_OPEN] = 14 /* SQLITE_CANTOPEN */,
-        [DISK_READ] = 10 | 1 << 8 /* SQLITE_IOERR_READ */,
-        [DISK_WRITE] = 13 /* SQLITE_FULL */,
-        [DISK_TRUNCATE] = 10 | 6 << 8 /* SQLITE_IOERR_TRUNCATE */,
-        [DISK_SYNC] = 10 | 4 << 8 /* SQLITE_IOERR_FSYNC */,
-    };
     struct world *world = context;
     if (!may(world, TROUBLE_DISK) || world->faults_left == 0 ||
         !dice_once_in(&world->dice, world->fault_every * 4)) {
-        return 0;
+        return false;
     }
     world->faults_left--;
     world->report->faults++;
     log_event(LOG_DEBUG, "disk_fault", "call=%d path=%s", (int)call, path);
-    return codes[call];
+    return true;
 }
 
 /* ---- faults between calls ---- */
@@ -146,21 +143,19 @@ static void harm_state(struct world *world, struct machine *machine)
 
 static void harm_broker(struct world *world, const struct machine *machine)
 {
-    static const char *const topics[] = {"stock.replies", "stock.ledger", "inventory.changelog",
-                                         "inventory.history", BROKER_OFFSETS};
     char id[32];
-    const char *topic = topics[dice_below(&world->dice, 5)];
+    const char *topic = marked_topics[dice_below(&world->dice, MARKED_TOPICS)];
     switch (dice_below(&world->dice, 4)) {
     case 0:
         broker_delay_markers(world->broker, topic, dice_between(&world->dice, 0, 40));
         break;
     case 1:
-        snprintf(id, sizeof id, "inventory.p%d", (int)dice_below(&world->dice, PARTITIONS));
+        snprintf(id, sizeof id, "inventory.p%d", (int)dice_below(&world->dice, WORLD_PARTITIONS));
         broker_time_out(world->broker, id);
         break;
     case 2:
         broker_compact(world->broker, "inventory.changelog",
-                       (int32_t)dice_below(&world->dice, PARTITIONS), false);
+                       (int32_t)dice_below(&world->dice, WORLD_PARTITIONS), false);
         break;
     default:
         if (world->members) {
@@ -223,7 +218,7 @@ static void next_input(struct world *world)
 
 static bool is_rival(const struct world *world, int number)
 {
-    return !world->members && number >= PARTITIONS;
+    return !world->members && number >= WORLD_PARTITIONS;
 }
 
 static void plan_restart(struct world *world, int number)
@@ -287,7 +282,7 @@ static bool trouble(struct world *world)
  * commits none before the next input. */
 static bool all_read(const struct world *world)
 {
-    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         int64_t number, next;
         picture_last_commit(world->broker, world->codec, partition, &number, &next);
         if (next != broker_log(world->broker, stock_commands_topic.name, partition).high) {
@@ -365,12 +360,10 @@ static bool settle(struct world *world, int64_t quiet_ms)
 
 static void make_peace(struct world *world)
 {
-    static const char *const topics[] = {"stock.replies", "stock.ledger", "inventory.changelog",
-                                         "inventory.history", BROKER_OFFSETS};
     world->peace = true;
-    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
-        broker_delay_markers(world->broker, topics[i], 0);
-        broker_release_markers(world->broker, topics[i]);
+    for (size_t i = 0; i < MARKED_TOPICS; i++) {
+        broker_delay_markers(world->broker, marked_topics[i], 0);
+        broker_release_markers(world->broker, marked_topics[i]);
     }
     for (int i = 0; i < world->machine_count; i++) {
         struct machine *machine = &world->machines[i];
@@ -410,13 +403,13 @@ static void open_broker(struct world *world)
 {
     world->codec = the_codec();
     world->broker = broker_open(start_ms);
-    broker_create_topic(world->broker, stock_commands_topic.name, PARTITIONS, false);
-    broker_create_topic(world->broker, "stock.commands.dlq", PARTITIONS, false);
-    broker_create_topic(world->broker, stock_replies_topic.name, PARTITIONS, false);
-    broker_create_topic(world->broker, stock_ledger_topic.name, PARTITIONS, false);
-    broker_create_topic(world->broker, stock_levels_topic.name, PARTITIONS, true);
-    broker_create_topic(world->broker, "inventory.changelog", PARTITIONS, true);
-    broker_create_topic(world->broker, "inventory.history", PARTITIONS, false);
+    broker_create_topic(world->broker, stock_commands_topic.name, WORLD_PARTITIONS, false);
+    broker_create_topic(world->broker, "stock.commands.dlq", WORLD_PARTITIONS, false);
+    broker_create_topic(world->broker, stock_replies_topic.name, WORLD_PARTITIONS, false);
+    broker_create_topic(world->broker, stock_ledger_topic.name, WORLD_PARTITIONS, false);
+    broker_create_topic(world->broker, stock_levels_topic.name, WORLD_PARTITIONS, true);
+    broker_create_topic(world->broker, "inventory.changelog", WORLD_PARTITIONS, true);
+    broker_create_topic(world->broker, "inventory.history", WORLD_PARTITIONS, false);
 }
 
 static void close_world(struct world *world)
@@ -442,13 +435,13 @@ static bool run_reference(struct world *reference, const struct world *world, co
                                 .report = report,
                                 .why = world->why,
                                 .room = world->room,
-                                .machine_count = PARTITIONS};
+                                .machine_count = WORLD_PARTITIONS};
     open_broker(reference);
-    int64_t at[PARTITIONS] = {0};
+    int64_t at[WORLD_PARTITIONS] = {0};
     for (;;) {
         struct broker_record next = {.timestamp_ms = INT64_MAX};
         int32_t from = -1;
-        for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+        for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
             int64_t offset = at[partition];
             struct broker_record record;
             if (broker_read(world->broker, stock_commands_topic.name, partition, true, &offset,
@@ -466,7 +459,7 @@ static bool run_reference(struct world *reference, const struct world *world, co
         broker_produce(reference->broker, stock_commands_topic.name, from, next.key, next.value,
                        NULL, 0);
     }
-    for (int i = 0; i < PARTITIONS; i++) {
+    for (int i = 0; i < WORLD_PARTITIONS; i++) {
         machine_init(&reference->machines[i], reference->broker, reference->codec, directory,
                      10 + i, i);
     }
@@ -530,7 +523,7 @@ static bool draw(struct world *world, struct buffer *out)
         }
     }
     picture_of_topics(world->broker, world->codec, out);
-    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
         if (!picture_of_history(world->broker, world->codec, partition, out, world->why,
                                 world->room)) {
             return false;
@@ -591,7 +584,7 @@ static void open_world(struct world *world, const char *directory)
     bool rivals = may(world, TROUBLE_RIVALS) && dice_once_in(&world->dice, 3);
     world->machine_count = world->members ? (int)dice_between(&world->dice, 1, 3)
                            : rivals       ? MACHINES_MAX
-                                          : PARTITIONS;
+                                          : WORLD_PARTITIONS;
     world->inputs_left = (int)dice_between(&world->dice, 5, 60);
     static const uint64_t every[] = {0, 15, 40, 120, 400};
     world->fault_every = every[dice_below(&world->dice, 5)];
@@ -599,7 +592,7 @@ static void open_world(struct world *world, const char *directory)
     world->disturbances_left = (int)dice_between(&world->dice, 0, 12);
     for (int i = 0; i < world->machine_count; i++) {
         machine_init(&world->machines[i], world->broker, world->codec, directory, i,
-                     world->members ? -1 : i % PARTITIONS);
+                     world->members ? -1 : i % WORLD_PARTITIONS);
         plan_restart(world, i);
     }
     broker_set_chooser(world->broker, choose_fault, world);
@@ -611,12 +604,8 @@ bool world_run_seed(uint64_t seed, unsigned troubles, const char *directory,
 {
     static const int64_t later_ms[] = {1000, 120 * 1000, INT64_C(9) * 24 * 3600 * 1000};
     *report = (struct world_report){0};
-    struct world world = {.seed = seed,
-                          .troubles = troubles,
-                          .dice = {seed},
-                          .report = report,
-                          .why = why,
-                          .room = room};
+    struct world world = {
+        .troubles = troubles, .dice = {seed}, .report = report, .why = why, .room = room};
     disk_register();
     open_world(&world, directory);
     bool good = trouble(&world);

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum { WORLD_PARTITIONS = 2 };
+
 /* What may happen in a run: bits, so that a failing seed can be tried with less. */
 enum {
     TROUBLE_CRASH = 1,     /* a process dies at a call of the port, or between two */
