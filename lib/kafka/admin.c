@@ -24,6 +24,19 @@ struct handle_plan admin_plan(const struct admin *admin, enum handle_kind kind)
                                 .property_count = admin->property_count};
 }
 
+/* A refused password or certificate says more than the lost connection that comes after it. */
+static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
+{
+    (void)handle;
+    struct admin *admin = opaque;
+    bool refused = code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || (admin->refused && !refused)) {
+        return;
+    }
+    admin->refused = refused;
+    snprintf(admin->trouble, sizeof admin->trouble, "%s", reason);
+}
+
 enum outcome admin_open(struct admin **admin, const char *bootstrap_servers,
                         const struct client_property *properties, size_t property_count,
                         struct error *error)
@@ -42,6 +55,8 @@ enum outcome admin_open(struct admin **admin, const char *bootstrap_servers,
     rd_kafka_conf_t *conf;
     enum outcome outcome = handle_configure(&conf, &plan, error);
     if (outcome == OK) {
+        rd_kafka_conf_set_opaque(conf, opened);
+        rd_kafka_conf_set_error_cb(conf, on_error);
         outcome = handle_open(&opened->handle, &plan, conf, error);
     }
     if (outcome != OK) {
@@ -75,10 +90,18 @@ enum outcome admin_wait_for_broker(struct admin *admin, int timeout_ms, struct e
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t code = rd_kafka_metadata(admin->handle, 0, NULL, &metadata, timeout_ms);
-    if (code) {
-        return fail(error, RETRY, "no broker at %s answers within %d ms: %s",
-                    admin->bootstrap_servers, timeout_ms, rd_kafka_err2str(code));
+    while (rd_kafka_poll(admin->handle, 0) > 0) { /* on_error() */
     }
+    if (code) {
+        return fail(
+            error, RETRY, "no broker at %s answers within %d ms: %s; %s", admin->bootstrap_servers,
+            timeout_ms, admin->trouble[0] ? admin->trouble : rd_kafka_err2str(code),
+            admin->refused
+                ? "look at the librdkafka.* settings"
+                : "is it running, are bootstrap.servers and librdkafka.security.protocol right?");
+    }
+    admin->trouble[0] = 0;
+    admin->refused = false;
     rd_kafka_metadata_destroy(metadata);
     return OK;
 }

@@ -11,6 +11,8 @@ struct admin {
     rd_kafka_t *handle;        /* sees high watermarks */
     rd_kafka_t *stable;        /* sees last stable offsets; NULL until asked */
     rd_kafka_queue_t *answers; /* of admin requests, one at a time */
+    char trouble[400];         /* why no connection came about, as the handle told it last; "" */
+    bool refused;              /* by a broker that is there: of TLS or SASL */
     struct arena arena;        /* the copies below */
     const char *bootstrap_servers;
     struct client_property *properties;

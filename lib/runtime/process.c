@@ -67,9 +67,8 @@ static enum outcome check_cluster(const struct process_options *options, struct 
         outcome = admin_wait_for_broker(admin, 1000, error);
     }
     if (outcome == RETRY) {
-        struct error why = *error;
-        outcome = fail_exit(error, EXIT_UNAVAILABLE,
-                            "%s; is it running, is bootstrap.servers right?", why.text);
+        error->exit_code = EXIT_UNAVAILABLE;
+        outcome = FATAL;
     }
     for (int tries = 0; outcome == OK && tries < 30; tries++) {
         outcome = topology_check(&topology, admin, error);

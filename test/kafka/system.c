@@ -25,7 +25,7 @@ static struct {
     const char *program;
     bool started;
     int port;
-    char bootstrap[32], proxied[32];
+    char bootstrap[32], proxied[32], secured[32];
     uint64_t random;
 } world;
 
@@ -107,6 +107,21 @@ int system_proxied_port(void)
     return world.port + 2;
 }
 
+const char *system_secured(void)
+{
+    return world.secured;
+}
+
+const char *system_certificate(void)
+{
+    return BINARY_DIR "/kafka-system.pem";
+}
+
+static int secured_port(void)
+{
+    return world.port + 4;
+}
+
 static int shell(const char *line)
 {
     int status = system(line);
@@ -128,21 +143,45 @@ void system_broker(const char *command)
     assert_int_equal(kafka(command), 0);
 }
 
-/* A second listener, which tells its clients to come through the proxy; and no long waits for what
- * a dead process has left open. Not under 3 s: a broker that aborts a transaction before it has
- * learnt who leads the partitions forgets the markers, and the transaction hangs for ever. */
+/* The secured listener's key, and its certificate for the clients: made once. */
+static void make_certificate(void)
+{
+    static const char keys[] = BINARY_DIR "/kafka-system.p12";
+    char line[2000];
+    snprintf(line, sizeof line,
+             "test -s '%s' || { rm -f '%s' && keytool -genkeypair -keyalg EC -alias broker "
+             "-dname CN=127.0.0.1 -ext san=ip:127.0.0.1 -validity 36500 -storetype PKCS12 "
+             "-storepass changeit -keystore '%s' && keytool -exportcert -rfc -alias broker "
+             "-storepass changeit -keystore '%s' -file '%s'; } >/dev/null 2>&1",
+             system_certificate(), keys, keys, keys, system_certificate());
+    CHECK_EQUAL(shell(line), 0);
+}
+
+/* A second listener, which tells its clients to come through the proxy; a third, with TLS and a
+ * password (weir, "of water"); and no long waits for what a dead process has left open. Not under 3
+ * s: a broker that aborts a transaction before it has learnt who leads the partitions forgets the
+ * markers, and the transaction hangs for ever. */
 static void write_broker_settings(void)
 {
     FILE *file = fopen(BINARY_DIR "/kafka-system.extra", "w");
     CHECK(file);
     fprintf(file,
-            "listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,PROXIED://127.0.0.1:%d\n"
-            "advertised.listeners=PROXIED://127.0.0.1:%d,PLAINTEXT://127.0.0.1:%d\n"
+            "listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,PROXIED://127.0.0.1:%d,"
+            "SECURED://127.0.0.1:%d\n"
+            "advertised.listeners=PROXIED://127.0.0.1:%d,SECURED://127.0.0.1:%d,"
+            "PLAINTEXT://127.0.0.1:%d\n"
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-            "PROXIED:PLAINTEXT\n"
+            "PROXIED:PLAINTEXT,SECURED:SASL_SSL\n"
             "inter.broker.listener.name=PLAINTEXT\n"
+            "sasl.enabled.mechanisms=PLAIN\n"
+            "listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain."
+            "PlainLoginModule required user_weir=\"of water\";\n"
+            "ssl.keystore.type=PKCS12\n"
+            "ssl.keystore.location=" BINARY_DIR "/kafka-system.p12\n"
+            "ssl.keystore.password=changeit\n"
             "transaction.abort.timed.out.transaction.cleanup.interval.ms=3000\n",
-            world.port, world.port + 1, system_proxied_port(), system_proxy_port(), world.port);
+            world.port, world.port + 1, system_proxied_port(), secured_port(), system_proxy_port(),
+            secured_port(), world.port);
     CHECK_EQUAL(fclose(file), 0);
 }
 
@@ -185,8 +224,10 @@ static bool is_there(const char *program)
     world.port = port ? atoi(port) : PORT;
     snprintf(world.bootstrap, sizeof world.bootstrap, "127.0.0.1:%d", world.port);
     snprintf(world.proxied, sizeof world.proxied, "127.0.0.1:%d", system_proxy_port());
+    snprintf(world.secured, sizeof world.secured, "127.0.0.1:%d", secured_port());
     log_set_level(LOG_ERROR);
     seed_random();
+    make_certificate();
     write_broker_settings();
     if (kafka("status >/dev/null") != 0) {
         (void)kafka("wipe 2>/dev/null");
