@@ -45,3 +45,26 @@ packages_of()
         esac
     done <"$root/scripts/packages"
 }
+
+# commit_name : what the checkout holds, for a table of results: the commit, and whether it was changed since.
+commit_name()
+{
+    git -C "$root" describe --always --dirty --abbrev=8 --exclude '*'
+}
+
+# record FILE HEAD ROW... : adds rows to the table of results in FILE, which HEAD (a command that gets
+# the rows on its standard input) begins: title, sums, and the table's two first lines.
+record()
+{
+    local file=$1 head=$2 rows
+    shift 2
+    rows=$(
+        [[ ! -f $file ]] || grep '^| 20' "$file" || true
+        printf '%s\n' "$@"
+    )
+    {
+        "$head" <<<"$rows"
+        printf '%s\n' "$rows"
+    } >"$file.part"
+    mv "$file.part" "$file"
+}

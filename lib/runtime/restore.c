@@ -207,9 +207,10 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
         strcmp(checkpoint->incarnation, task->group_incarnation) != 0) {
         return fail_exit(error, EXIT_CONFIG,
                          "%s: checkpoint %" PRId64
-                         " is of incarnation %s, the group's offsets of %s",
+                         " is of incarnation %s, the group's offsets of %s; nothing was changed. "
+                         "`weir doctor %s` explains, and names the command that mends it",
                          task->transactional_id, number, checkpoint->incarnation,
-                         task->group_incarnation);
+                         task->group_incarnation, task->options.application_id);
     }
     restore->meta.commit_number = number;
     restore->meta.changelog_offset = record->offset + 1;
@@ -292,9 +293,10 @@ static enum outcome adopt_offsets(struct task *task, struct error *error)
         if (task->committed[i].offset < 0) {
             return fail_exit(error, EXIT_CONFIG,
                              "%s: the group has no offsets, and checkpoint %" PRId64
-                             " of %s does not name input %s",
+                             " of %s does not name input %s; nothing was changed. `weir doctor %s` "
+                             "explains, and names the command that mends it",
                              task->transactional_id, checkpoint->commit_number, task->changelog,
-                             topic);
+                             topic, task->options.application_id);
         }
     }
     task->group_number = checkpoint->commit_number;
