@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -25,6 +26,7 @@ struct change {
 struct shadow { /* of one path */
     struct shadow *next;
     char *path;
+    ino_t inode; /* of the file that `last` is about: another one may take its name */
     struct change *last;
     bool dead; /* whoever has it open was killed: nothing that he does happens */
 };
@@ -269,6 +271,17 @@ static const sqlite3_io_methods methods = {
 
 /* ---- the VFS ---- */
 
+/* A file that was renamed away has taken its unsynced writes with it: they are not this one's. */
+static void know_file(struct shadow *shadow)
+{
+    struct stat status;
+    ino_t inode = stat(shadow->path, &status) == 0 ? status.st_ino : 0;
+    if (shadow->inode != inode) {
+        forget_changes(shadow);
+        shadow->inode = inode;
+    }
+}
+
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *handle, int flags,
                     int *flags_given)
 {
@@ -286,6 +299,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *handle, in
         file->shadow = name ? shadow_of(name) : NULL;
         if (file->shadow) {
             file->shadow->dead = false;
+            know_file(file->shadow);
         }
     }
     return code;
