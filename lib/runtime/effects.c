@@ -144,9 +144,11 @@ enum txn_result effects_rows(struct task *task, struct error *error)
             value =
                 (struct weir_bytes){task->scratch.data + key_size, task->scratch.size - key_size};
         }
-        result = task->calls->send(task->producer, task->changelog, task->options.partition,
-                                   (struct weir_bytes){task->scratch.data, key_size}, value, NULL,
-                                   0, NULL, error);
+        struct weir_bytes key = {task->scratch.data, key_size};
+        task->rows_digest = hash_bytes(task->rows_digest, key.data, key.size);
+        task->rows_digest = hash_bytes(task->rows_digest, value.data, value.size);
+        result = task->calls->send(task->producer, task->changelog, task->options.partition, key,
+                                   value, NULL, 0, NULL, error);
     }
     return result;
 }
@@ -194,6 +196,7 @@ static void fill_checkpoint(struct task *task)
             .handled = input->handled,
             .stale = input->stale,
             .dead = input->dead,
+            .skipped_next = input->skipped_next,
         };
     }
     task->checkpoint = (struct checkpoint){
@@ -205,8 +208,10 @@ static void fill_checkpoint(struct task *task)
         .tick = task->tick,
         .inputs = {.items = task->ranges, .count = task->input_count},
         .timers_fired = (int64_t)task->timers_fired,
+        .timers_behind = (int64_t)task->timers_behind,
         .outputs = task->outputs,
         .digest = (int64_t)task->digest,
+        .rows_digest = (int64_t)task->rows_digest,
     };
 }
 

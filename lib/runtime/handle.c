@@ -1,6 +1,6 @@
 /* handle.c - a take through the handlers.
  *
- * A timer due at t fires before the first record stamped at or after t. Each record's effects are
+ * A timer due at t fires before the first record handled at or after t. Each record's effects are
  * kept or forgotten as a whole (I-4); its outputs are handed to the producer only when its handler
  * has returned, because what librdkafka has cannot be called back.
  */
@@ -84,15 +84,15 @@ static bool views_are_old(const struct weir_context *ctx, int64_t now_ms)
     return ctx->views.count > 0 && now_ms - ctx->views_since_ms >= VIEW_AGE_MS;
 }
 
-/* Fires what is due at or before `until_ms`, in order of (due, kind, key). *all false: the cap was
- * reached first. */
-static enum txn_result fire_timers(struct task *task, int64_t until_ms, bool *all,
+/* Fires what is due at or before `until_ms`, in order of (due, kind, key), until the take has fired
+ * `cap` of them. *all false: more is due. */
+static enum txn_result fire_timers(struct task *task, int64_t until_ms, size_t cap, bool *all,
                                    struct error *error)
 {
     struct weir_context *ctx = &task->context;
     *all = true;
     while (ctx->timer_bound_ms <= until_ms) {
-        if (task->timers_fired >= task->options.take_max_records) {
+        if (task->timers_fired >= cap) {
             *all = false;
             return TXN_DONE;
         }
@@ -184,11 +184,34 @@ static enum reading read_record(struct task *task, const struct input *input,
     return READ;
 }
 
+static enum txn_result skip(struct task *task, struct input *input,
+                            const struct port_record *record, const char *why, struct error *error)
+{
+    input->skipped_next = record->offset + 1;
+    return effects_dead_letter(task, input, record, "SKIPPED", "schema", why, error);
+}
+
+/* In a replay: nobody could read this record then, whoever can now. */
+static bool was_skipped(const struct task *task, const struct input *input,
+                        const struct port_record *record)
+{
+    for (size_t i = 0; task->along && i < task->along->inputs.count; i++) {
+        const struct input_range *range = &task->along->inputs.items[i];
+        if (strcmp(range->topic, input->topic->name) == 0) {
+            return range->skipped_next == record->offset + 1;
+        }
+    }
+    return false;
+}
+
 static enum txn_result handle_record(struct task *task, struct input *input,
                                      const struct port_record *record, struct error *error)
 {
     struct weir_context *ctx = &task->context;
     context_clear(ctx);
+    if (was_skipped(task, input, record)) {
+        return skip(task, input, record, "an operator had it skipped", error);
+    }
     void *decoded = NULL;
     const char *key = "", *cause = "";
     struct error why;
@@ -199,7 +222,7 @@ static enum txn_result handle_record(struct task *task, struct input *input,
         return effects_dead_letter(task, input, record, "MALFORMED", cause, why.text, error);
     case UNKNOWN:
         if (input->skip_blocked && input->blocked_offset == record->offset) {
-            return effects_dead_letter(task, input, record, "SKIPPED", "schema", why.text, error);
+            return skip(task, input, record, why.text, error);
         }
         input_block(task, input, record, why.text);
         return TXN_DONE;
@@ -230,42 +253,62 @@ static enum txn_result handle_record(struct task *task, struct input *input,
     return TXN_ABORT;
 }
 
+/* What timers did behind the last record of the commit that is replayed: how many is known, for
+ * whose sake (a tick, a record that then had to wait) need not be. */
+static enum txn_result fire_behind(struct task *task, struct error *error)
+{
+    int64_t until_ms = task->along->task_time_ms;
+    size_t cap = task->timers_fired + (size_t)task->along->timers_behind;
+    bool all;
+    enum txn_result result = fire_timers(task, until_ms, cap, &all, error);
+    task->task_time_ms = later(task->task_time_ms, until_ms);
+    return result;
+}
+
+/* Nothing here may go by what the history does not tell: the records of the take, task time before
+ * and after it, and the timers behind the last record. So in a replay the wall clock is what task
+ * time became, which is the same: a record was clamped to nothing else. */
 enum txn_result take_handle(struct task *task, bool *anything, struct error *error)
 {
     int64_t wall_ms = task->calls->wall_ms(task->port);
+    int64_t bound_ms =
+        task->along ? task->along->task_time_ms : wall_ms + task->options.clock_bound_ms;
+    size_t cap = task->along ? SIZE_MAX : task->options.take_max_records;
     enum txn_result result = TXN_DONE;
     bool all = true;
     task->timers_fired = 0;
     task->outputs = 0;
-    task->digest = 0;
+    task->digest = task->rows_digest = 0;
     for (size_t i = 0; i < task->input_count; i++) {
         struct input *input = &task->inputs[i];
         input->done_offset = input->next_offset;
-        input->handled = input->stale = input->dead = 0;
+        input->handled = input->stale = input->dead = input->skipped_next = 0;
     }
-    if (task->tick) {
-        result = fire_timers(task, wall_ms, &all, error);
+    if (task->tick && !task->along) {
+        result = fire_timers(task, wall_ms, cap, &all, error);
         if (all && result == TXN_DONE) {
             task->task_time_ms = later(task->task_time_ms, wall_ms);
         }
     }
     int64_t records = 0;
+    size_t fired_before = 0; /* the last record */
     for (size_t i = 0; i < task->order_count && result == TXN_DONE; i++) {
         struct input *input = &task->inputs[task->order[i].input];
         const struct port_record *record = &input->records[task->order[i].record];
         if (input->blocked) {
             continue; /* it was blocked by an earlier record of this take */
         }
-        int64_t bound_ms = wall_ms + task->options.clock_bound_ms;
         int64_t record_ms = record->timestamp_ms < bound_ms ? record->timestamp_ms : bound_ms;
-        result = fire_timers(task, record_ms, &all, error);
+        int64_t time_ms = later(task->task_time_ms, record_ms);
+        result = fire_timers(task, time_ms, cap, &all, error);
         if (result != TXN_DONE || !all) {
             break;
         }
-        task->task_time_ms = later(task->task_time_ms, record_ms);
+        task->task_time_ms = time_ms;
         result = handle_record(task, input, record, error);
         if (result == TXN_DONE && !input->blocked) {
             input->done_offset = record->offset + 1;
+            fired_before = task->timers_fired;
             records++;
         }
         if (result == TXN_DONE && task->context.take.bytes > task->options.take_max_bytes) {
@@ -273,6 +316,10 @@ enum txn_result take_handle(struct task *task, bool *anything, struct error *err
             context_spill(&task->context);
         }
     }
-    *anything = records > 0 || task->timers_fired > 0;
+    if (task->along && result == TXN_DONE) {
+        result = fire_behind(task, error);
+    }
+    task->timers_behind = task->timers_fired - fired_before;
+    *anything = records > 0 || task->timers_fired > 0 || task->along;
     return result;
 }

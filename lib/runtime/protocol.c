@@ -250,6 +250,10 @@ static void prepare_meta(struct task *task)
 {
     task->pending = *store_meta(task->store);
     task->pending.commit_number = task->group_number + 1;
+    if (task->along) {
+        snprintf(task->pending.incarnation, sizeof task->pending.incarnation, "%s",
+                 task->along->incarnation);
+    }
     if (task->pending.incarnation[0] == 0) {
         unsigned char bytes[16];
         CHECK_EQUAL(getrandom(bytes, sizeof bytes, 0), sizeof bytes);

@@ -2,7 +2,8 @@
  * with an input whose next record nobody can read yet.
  *
  * Order: inputs are merged by their running-maximum timestamp, then by their place in the
- * processor's table; a partition is never reordered.
+ * processor's table; a partition is never reordered. The maximum runs within the take: so the order
+ * follows from which records the take has, and that is what the history tells.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static size_t key_offset_of(const struct weir_record *record, const char *key)
 
 void input_prepare(struct input *input, const struct weir_topic *topic, const void *handlers)
 {
-    *input = (struct input){.topic = topic, .handlers = handlers, .running_max_ms = INT64_MIN};
+    *input = (struct input){.topic = topic, .handlers = handlers};
     const struct weir_record *record = topic->record;
     for (size_t i = 0; i < record->field_count; i++) {
         if (record->fields[i].type.kind == WEIR_UNION) {
@@ -120,12 +121,12 @@ bool take_order(struct task *task)
     size_t next[WEIR_LIST_MAX] = {0};
     int64_t running[WEIR_LIST_MAX];
     for (size_t i = 0; i < task->input_count; i++) {
-        running[i] = task->inputs[i].running_max_ms;
+        running[i] = INT64_MIN;
     }
     size_t bytes = 0;
     task->order_count = 0;
-    while (task->order_count < task->options.take_max_records &&
-           bytes < task->options.take_max_bytes) {
+    while (task->along || (task->order_count < task->options.take_max_records &&
+                           bytes < task->options.take_max_bytes)) {
         size_t best = SIZE_MAX;
         int64_t best_ms = INT64_MAX;
         for (size_t i = 0; i < task->input_count; i++) {
@@ -160,7 +161,6 @@ void take_forget(struct task *task)
         struct input *input = &task->inputs[i];
         size_t done = 0;
         while (done < input->count && input->records[done].offset < input->done_offset) {
-            input->running_max_ms = later(input->running_max_ms, input->records[done].timestamp_ms);
             done++;
         }
         task->calls->release(task->port, input->records, done);

@@ -83,7 +83,7 @@ static bool may_tick(const struct task *task, int64_t bound_ms)
     return true;
 }
 
-static enum outcome commit_store_in_time(struct task *task, struct error *error)
+enum outcome task_commit_store(struct task *task, struct error *error)
 {
     int64_t now = task_now_us(task);
     if (!store_is_dirty(task->store) ||
@@ -145,7 +145,7 @@ static bool file_is_behind(struct task *task)
 
 static enum outcome run_step(struct task *task, int64_t *wake_us, struct error *error)
 {
-    enum outcome outcome = commit_store_in_time(task, error);
+    enum outcome outcome = task_commit_store(task, error);
     if (outcome != OK) {
         return outcome;
     }

@@ -20,12 +20,12 @@ struct input {
                                               record) */
     struct port_record *records;           /* fetched and not yet committed, in offset order */
     size_t count, capacity;
-    int64_t next_offset;    /* the first offset not yet committed */
-    int64_t running_max_ms; /* highest timestamp so far: the order among inputs */
+    int64_t next_offset; /* the first offset not yet committed */
 
     /* in the take at hand */
     int64_t done_offset; /* one past the last record done with */
     int64_t handled, stale, dead;
+    int64_t skipped_next; /* one past the record that was skipped; 0: none */
 
     /* paused at a record whose schema or branch is unknown */
     bool blocked;
@@ -59,11 +59,12 @@ struct task {
         size_t input, record;
     } * order; /* of the take */
     size_t order_count, order_capacity;
-    bool take_again;     /* the last take was aborted: the same one, from memory */
-    bool tick;           /* the take has no records: the wall clock moves */
-    size_t timers_fired; /* in the take */
-    int64_t outputs;     /* in the take */
-    uint64_t digest;
+    bool take_again;      /* the last take was aborted: the same one, from memory */
+    bool tick;            /* the take has no records: the wall clock moves */
+    size_t timers_fired;  /* in the take */
+    size_t timers_behind; /* of these, behind its last record */
+    int64_t outputs;      /* in the take */
+    uint64_t digest, rows_digest;
     bool in_transaction;
     bool committing; /* of a take's two last calls the second: the offsets are sent */
     int64_t began_us;
@@ -87,12 +88,19 @@ struct task {
     bool adopt; /* no offsets, but a changelog: take its last checkpoint */
 
     struct restore *restore; /* RESTORE */
+
+    /* A replay (replay.h): the commit of the history that is handled again. NULL: a task that lives
+     */
+    const struct checkpoint *along;
 };
 
 /* ---- task.c ---- */
 
 int64_t task_now_us(const struct task *task);
 void task_enter(struct task *task, enum task_state state);
+
+/* COMMITs the file when it is time for it. */
+enum outcome task_commit_store(struct task *task, struct error *error);
 
 /* Tells the log now and then what a task is waiting for; the first second is nobody's business. */
 void task_say_waiting(struct task *task, const char *what, const struct error *error);
