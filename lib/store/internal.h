@@ -10,12 +10,14 @@
  * rows.c        get, put, delete, list, scan
  * restore.c     filling a file from the changelog
  * query.c       read-only looks at a file that may be in use
+ * snapshot.c    the same for all of a file at one moment, to compare it with another
  */
 #ifndef WEIR_STORE_INTERNAL_H
 #define WEIR_STORE_INTERNAL_H
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "store/store.h"
@@ -201,6 +203,21 @@ void column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
 /* Fills the field of a zeroed `row`. false when the column does not fit it. */
 MUST_CHECK bool column_read(sqlite3_stmt *statement, int column, const struct weir_field *field,
                             struct arena *arena, void *row);
+
+/* ---- query.c ---- */
+
+/* A read-only connection; its statements are stopped after a minute. */
+struct query {
+    const char *path;
+    sqlite3 *db;
+    struct timespec started;
+    bool refused; /* by the authorizer; SQLite's code for it varies */
+};
+
+/* `path` must stay. Nothing is left to close when it fails. */
+MUST_CHECK enum outcome query_open(struct query *query, const char *path, struct error *error);
+void query_close(struct query *query);
+MUST_CHECK enum outcome query_failed(const struct query *query, int code, struct error *error);
 
 /* ---- restore.c ---- */
 

@@ -11,19 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "store/checksum.h"
 #include "store/internal.h"
 
 enum { QUERY_SECONDS = 60, OPS_BETWEEN_CHECKS = 10000, QUERY_BUSY_MS = 5000, COLUMNS_MAX = 2000 };
-
-struct query {
-    const char *path;
-    sqlite3 *db;
-    struct timespec started;
-    bool refused; /* by authorize(); SQLite's code for it varies */
-};
 
 static int64_t seconds_since(const struct timespec *start)
 {
@@ -60,7 +52,7 @@ static int authorize(void *context, int action, const char *first, const char *s
     return SQLITE_DENY;
 }
 
-static enum outcome query_failed(const struct query *query, int code, struct error *error)
+enum outcome query_failed(const struct query *query, int code, struct error *error)
 {
     if (query->refused) {
         return fail_exit(error, EXIT_USAGE, "refused: state files are read only");
@@ -79,7 +71,7 @@ static enum outcome query_failed(const struct query *query, int code, struct err
     }
 }
 
-static void query_close(struct query *query)
+void query_close(struct query *query)
 {
     CHECK_EQUAL(sqlite3_close(query->db), SQLITE_OK);
     query->db = NULL;
@@ -108,7 +100,7 @@ static int query_connect(struct query *query)
                         NULL, NULL, NULL);
 }
 
-static enum outcome query_open(struct query *query, const char *path, struct error *error)
+enum outcome query_open(struct query *query, const char *path, struct error *error)
 {
     struct stat status;
     int64_t application = 0;

@@ -145,4 +145,33 @@ MUST_CHECK enum outcome store_query(const char *path, const char *sql, store_row
 /* Reads the meta of a file that another process may be using. */
 MUST_CHECK enum outcome store_peek(const char *path, struct store_meta *meta, struct error *error);
 
+/* ---- two files side by side ---- */
+
+/* All of a file as its last COMMIT left it, however long one looks. It is only read; but while the
+ * look lasts its owner cannot use its WAL anew: be brief with a file that is in use. */
+struct store_snapshot;
+
+MUST_CHECK enum outcome store_snapshot_open(struct store_snapshot **snapshot, const char *path,
+                                            struct store_meta *meta, struct error *error);
+void store_snapshot_close(struct store_snapshot *snapshot); /* NULL is fine */
+
+/* A row that is not the same in both, or is in one only: the columns that differ (of a row that the
+ * other has not: all), as texts (NULL for NULL, hex for a BLOB). */
+struct store_difference {
+    const struct weir_store *table;
+    const char *key; /* "sku=A1 cell=3" */
+    bool in_one, in_other;
+    size_t column_count;
+    const char *const *columns, *const *one, *const *other;
+};
+
+/* Walks through `tables` (NULL-terminated) of both, in key order. Every row that differs is given
+ * to `each`, which returns false to stop. *rows: how many `one` has. */
+typedef bool store_difference_callback(void *context, const struct store_difference *difference);
+MUST_CHECK enum outcome store_snapshot_compare(struct store_snapshot *one,
+                                               struct store_snapshot *other,
+                                               const struct weir_store *const *tables,
+                                               store_difference_callback *each, void *context,
+                                               int64_t *rows, struct error *error);
+
 #endif
