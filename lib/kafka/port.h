@@ -171,6 +171,7 @@ struct port_calls {
      * stands at, behind control records and aborted ones too. */
     enum outcome (*read)(struct reader *reader, int timeout_ms, struct port_record *records,
                          size_t max, size_t *count, int64_t *position, struct error *error);
+    /* release() does as well, and header() knows these records, too. */
     void (*reader_release)(struct reader *reader, struct port_record *records, size_t count);
 };
 
