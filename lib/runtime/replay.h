@@ -42,14 +42,14 @@ enum replay_found {
     REPLAY_END,     /* there is none: the history ends here, by the last replay_look() */
 };
 
-/* How a commit differs. `replay` is what the handlers did now. */
+/* How a commit differs; the first of "1 instead of 2" is what the handlers did now. */
 struct replay_difference {
     int64_t commit_number;
     bool tick;
     char inputs[500]; /* what the commit handled: "stock.commands/0 offsets 12 to 15" */
     char what[500];   /* "2 outputs instead of 3" */
     char record[300]; /* whose effects differ first: "stock.commands/0/13", or the timer it set */
-    char effect[700]; /* and how; both are "" when no output or dead letter shows it */
+    char effect[700]; /* and how. Both are "" until replay_name_cause() has found them */
 };
 
 /* Opens its file, and the history from its start. RETRY: the broker does not answer. */
@@ -60,11 +60,18 @@ void replay_close(struct replay *replay); /* COMMITs its file; NULL is fine */
 /* Asks how far the history goes now. */
 MUST_CHECK enum outcome replay_look(struct replay *replay, struct error *error);
 
-/* Handles the next commit again. `difference` is filled for REPLAY_DIFFERS; what was done now
- * stands in the file then, too, and the next step goes on from it. FATAL with EXIT_CONFIG: history
- * or input is gone, or cannot be read; the text says what is needed and what there is. */
+/* Handles the next commit again. `difference` is filled for REPLAY_DIFFERS, but for its cause; what
+ * was done now stands in the file then, too, and the next step goes on from it. FATAL with
+ * EXIT_CONFIG: history or input is gone, or cannot be read; the text says what is needed and what
+ * there is. */
 MUST_CHECK enum outcome replay_step(struct replay *replay, enum replay_found *found,
                                     struct replay_difference *difference, struct error *error);
+
+/* Reads what the commit of the last step had left in outputs and dead letters, all of these topics,
+ * and names the first record whose effects are others now: none, when no topic shows it. */
+MUST_CHECK enum outcome replay_name_cause(struct replay *replay,
+                                          struct replay_difference *difference,
+                                          struct error *error);
 
 /* Of the last step. */
 int64_t replay_commit_number(const struct replay *replay);

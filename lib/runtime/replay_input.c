@@ -19,13 +19,12 @@ void source_close(struct replay *replay, struct source *source)
 }
 
 enum outcome source_open(struct replay *replay, struct source *source, const char *topic,
-                         int64_t from, struct error *error)
+                         int32_t partition, int64_t from, struct error *error)
 {
     struct port *port = replay->options.port;
     source->at = source->count = 0;
     source->position = from;
-    return port->calls->reader_open(port, topic, replay->options.partition, from, &source->reader,
-                                    error);
+    return port->calls->reader_open(port, topic, partition, from, &source->reader, error);
 }
 
 enum outcome source_next(struct replay *replay, struct source *source, const char *topic,
@@ -85,7 +84,14 @@ static enum outcome open_input(struct replay *replay, struct source *source,
                          range->topic, partition, log.low, replay->said.commit_number,
                          range->first_offset, range->next_offset - 1);
     }
-    return source_open(replay, source, range->topic, range->first_offset, error);
+    if (log.high < range->next_offset) {
+        return fail_exit(error, EXIT_CONFIG,
+                         "%s/%d ends at offset %" PRId64 "; commit %" PRId64 " handled %" PRId64
+                         " to %" PRId64 ": it is not the topic that it was",
+                         range->topic, partition, log.high, replay->said.commit_number,
+                         range->first_offset, range->next_offset - 1);
+    }
+    return source_open(replay, source, range->topic, partition, range->first_offset, error);
 }
 
 static void push(struct input *input, const struct port_record *record)

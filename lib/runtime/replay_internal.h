@@ -38,7 +38,7 @@ struct replay {
 
 void source_close(struct replay *replay, struct source *source);
 MUST_CHECK enum outcome source_open(struct replay *replay, struct source *source, const char *topic,
-                                    int64_t from, struct error *error);
+                                    int32_t partition, int64_t from, struct error *error);
 
 /* The next record before offset `to`, to be released or passed on by the caller; *record NULL:
  * there is none. RETRY when the broker does not bring it. */
@@ -51,13 +51,5 @@ MUST_CHECK enum outcome replay_load(struct replay *replay, struct error *error);
 
 /* What `said` has of this input; NULL: the task did not have it then. */
 const struct input_range *replay_range(const struct replay *replay, const char *topic);
-
-/* ---- replay_cause.c ---- */
-
-/* Reads what the commit at hand has really left in outputs and dead letters, and names the first
- * record whose effects are others now. */
-MUST_CHECK enum outcome replay_name_cause(struct replay *replay,
-                                          struct replay_difference *difference,
-                                          struct error *error);
 
 #endif

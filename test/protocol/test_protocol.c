@@ -5,7 +5,7 @@
  * call of the port and each of its first occurrences, with one fault there: the process dies before
  * or after it, its request or its reply is lost, it is repeated behind the caller's back, a stray
  * copy arrives inside the next transaction. What a reader can see in the end must be the same to
- * the letter (I-1 to I-9; each test names what it attacks).
+ * the letter (I-1 to I-9; each test names what it attacks), and so must a replay.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/world.h"
+#include "protocol/second_life.h"
 #include "runtime/metadata.h"
 #include "store/store.h"
 
@@ -52,6 +52,7 @@ static char *rest_of_story(struct world *world)
     broker_advance(world->broker, 91000);
     world_settle(world);
     world_stop(world);
+    life_expect_same(world);
     return world_picture(world);
 }
 

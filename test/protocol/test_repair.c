@@ -11,7 +11,7 @@
 
 #include "doctor/diagnosis.h"
 #include "doctor/plan_commit.h"
-#include "protocol/world.h"
+#include "protocol/second_life.h"
 #include "runtime/repair.h"
 
 #include <cmocka.h>
@@ -57,6 +57,7 @@ static char *second_half(struct world *world)
     broker_advance(world->broker, 601000);
     world_settle(world);
     world_stop(world);
+    life_expect_same(world); /* repairs stand in the history, too */
     return world_picture(world);
 }
 
@@ -390,6 +391,8 @@ static void forgets_everything_when_changelog_and_file_are_gone(void **state)
     mend_well(&clinic, plan_forget_everything);
     assert_int_equal(clinic.facts.inputs[0].waiting.records, 12);
     world_settle(&clinic.world);
+    world_stop(&clinic.world);
+    life_expect_same(&clinic.world);
     clinic_close(&clinic);
 }
 
@@ -414,6 +417,7 @@ static void forgets_the_rows_of_a_changelog_that_is_whole(void **state)
     world_settle(&clinic.world);
     world_stop(&clinic.world);
     assert_int_equal(sum_of_a(&clinic), 15); /* and not twice that: the old file was not used */
+    life_expect_same(&clinic.world);
     clinic_close(&clinic);
 }
 

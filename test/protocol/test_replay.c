@@ -6,131 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "protocol/world.h"
-#include "runtime/replay.h"
+#include "codec/schema.h"
+#include "protocol/second_life.h"
+#include "runtime_records.h"
 
 #include <cmocka.h>
 
-/* ---- a replay beside a world ---- */
+enum { A_MINUTE_MS = 60 * 1000 };
 
-struct second_life {
-    struct world *world;
-    char path[128];
-    struct port *port;
-    struct replay *replay;
-    struct replay_difference first; /* difference; commit_number 0: none */
-    int differences;
-    struct error error;
-};
+/* ---- it comes to the same ---- */
 
-static void ignore_assigned(void *context, const int32_t *partitions, size_t count)
+/* Sums, refusals, garbage, repeats, a timer to come. */
+static void live_a_while(struct world *world)
 {
-    (void)context, (void)partitions, (void)count;
-}
-
-static void ignore_revoked(void *context, const int32_t *partitions, size_t count, bool lost)
-{
-    (void)context, (void)partitions, (void)count, (void)lost;
-}
-
-static struct replay_options options_of(const struct second_life *life,
-                                        const struct weir_processor *processor)
-{
-    static const int64_t settings[1];
-    return (struct replay_options){
-        .processor = processor,
-        .settings = settings,
-        .application_id = "tally",
-        .state_path = life->path,
-        .port = life->port,
-        .codec = life->world->codec,
-        .take_max_bytes = 1 << 20,
-        .store_commit_ms = 1000,
-    };
-}
-
-static void life_open(struct second_life *life, struct world *world,
-                      const struct weir_processor *processor)
-{
-    static const char *const topics[] = {"tally.events", NULL};
-    static int number;
-    struct client_options client = {
-        .application_id = "tally",
-        .topics = topics,
-        .group = {NULL, ignore_assigned, ignore_revoked},
-    };
-    *life = (struct second_life){.world = world};
-    snprintf(life->path, sizeof life->path, "%s/again/%d/p0.sqlite", world->directory, number++);
-    life->port = broker_port_open(world->broker, &client);
-    struct replay_options options = options_of(life, processor);
-    if (replay_open(&life->replay, &options, &life->error) != OK) {
-        fail_msg("%s", life->error.text);
-    }
-}
-
-static void life_close(struct second_life *life)
-{
-    replay_close(life->replay);
-    broker_port_close(life->port);
-}
-
-/* To the end of the history, differences or not; FATAL: life->error says why it cannot go on. */
-static enum outcome life_run(struct second_life *life)
-{
-    enum replay_found found = REPLAY_SAME;
-    while (found != REPLAY_END) {
-        struct replay_difference difference;
-        enum outcome outcome = replay_step(life->replay, &found, &difference, &life->error);
-        if (outcome != OK) {
-            return outcome;
-        }
-        if (found == REPLAY_DIFFERS && life->differences++ == 0) {
-            life->first = difference;
-        }
-    }
-    return OK;
-}
-
-struct rows {
-    int differing;
-    char text[400]; /* of the first */
-};
-
-static bool note_row(void *context, const struct store_difference *difference)
-{
-    struct rows *rows = context;
-    if (rows->differing++ == 0) {
-        const char *one = difference->column_count > 0 ? difference->one[0] : NULL;
-        const char *other = difference->column_count > 0 ? difference->other[0] : NULL;
-        snprintf(rows->text, sizeof rows->text, "%s %s %s: %s, %s", difference->table->name,
-                 difference->key, difference->column_count > 0 ? difference->columns[0] : "",
-                 difference->in_one ? one : "no row", difference->in_other ? other : "no row");
-    }
-    return true;
-}
-
-static struct rows compare_with(struct second_life *life, const char *path, int64_t rows_expected)
-{
-    struct rows rows = {0};
-    struct store_snapshot *other;
-    struct store_meta meta;
-    int64_t count = -1;
-    if (store_snapshot_open(&other, path, &meta, &life->error) != OK ||
-        replay_compare(life->replay, other, note_row, &rows, &count, &life->error) != OK) {
-        fail_msg("%s", life->error.text);
-    }
-    assert_int_equal(meta.commit_number, replay_commit_number(life->replay));
-    assert_int_equal(count, rows_expected);
-    store_snapshot_close(other);
-    return rows;
-}
-
-/* ---- a life with everything in it ---- */
-
-static void first_part(struct world *world)
-{
-    world_remind(world, "a", 60000);
+    world_remind(world, "a", A_MINUTE_MS);
     for (int i = 1; i <= 4; i++) {
         world_add(world, "a", i);
         world_add(world, "b", 10 * i);
@@ -141,40 +32,357 @@ static void first_part(struct world *world)
     world_settle(world);
 }
 
-static void second_part(struct world *world)
+static void expect_same_after(void (*happens)(struct world *world))
 {
-    broker_advance(world->broker, 61000); /* a tick */
+    struct world world;
+    world_open(&world);
+    live_a_while(&world);
+    happens(&world);
+    world_settle(&world);
+    world_stop(&world);
+    life_expect_same(&world);
+    struct second_life life;
+    life_open(&life, &world, &tally_processor, NULL);
+    assert_int_equal(life_run(&life), OK);
+    life_expect_fold_same(&life);
+    life_close(&life);
+    world_close(&world);
+}
+
+static void nothing(struct world *world)
+{
+    (void)world;
+}
+
+static void comes_to_the_same(void **state)
+{
+    (void)state;
+    expect_same_after(nothing);
+}
+
+static void a_tick_and_a_death(struct world *world)
+{
+    broker_advance(world->broker, A_MINUTE_MS + 1);
     world_settle(world);
     world_kill(world);
-    for (int i = 1; i <= 3; i++) {
-        world_remind(world, "b", 0); /* for now: fires before the next record */
-        world_add(world, "c", 7);
-    }
+    world_add(world, "c", 7);
+}
+
+static void comes_to_the_same_over_ticks_and_restarts(void **state)
+{
+    (void)state;
+    expect_same_after(a_tick_and_a_death);
+}
+
+static void an_abort(struct world *world)
+{
     struct broker_fault fault = {.call = CALL_COMMIT,
                                  .nth = 1,
                                  .kind = FAULT_FAIL,
                                  .result = TXN_ABORT};
     broker_fault(world->broker, &fault);
-    world_settle(world);
-    world_remind(world, "c", 90000);
-    world_settle(world);
+    world_add(world, "c", 7);
+    world_remind(world, "c", 0); /* for now: it fires before the next record */
+    world_add(world, "b", 7);
 }
 
-static void comes_to_the_same_again(void **state)
+static void comes_to_the_same_over_aborts(void **state)
+{
+    (void)state;
+    expect_same_after(an_abort);
+}
+
+/* A take has room for three timers. The second four have a record that waits for them. */
+static void many_timers(struct world *world)
+{
+    static const char *const names[] = {"p", "q", "r", "s"};
+    for (size_t i = 0; i < 4; i++) {
+        world_remind(world, names[i], 1000);
+    }
+    world_settle(world);
+    broker_advance(world->broker, 2000);
+    world_settle(world);
+    for (size_t i = 0; i < 4; i++) {
+        world_remind(world, names[i], 1000);
+    }
+    world_settle(world);
+    world_kill(world);
+    broker_advance(world->broker, 2000);
+    world_add(world, "p", 1);
+}
+
+static void comes_to_the_same_when_a_take_has_no_room_for_all_timers(void **state)
+{
+    (void)state;
+    expect_same_after(many_timers);
+}
+
+/* The process thinks that it is two minutes earlier, and takes no stamp that far ahead. */
+static void a_slow_clock(struct world *world)
+{
+    broker_advance(world->broker, 10 * A_MINUTE_MS);
+    world_kill(world);
+    assert_int_equal(world_start(world), OK);
+    broker_port_skew(world->port, -2 * A_MINUTE_MS);
+    world_remind(world, "b", 500);
+    world_add(world, "a", 1);
+    world_settle(world);
+    broker_advance(world->broker, 700);
+    broker_port_skew(world->port, -20 * A_MINUTE_MS); /* behind task time, too */
+    world_add(world, "a", 2);
+    world_settle(world);
+    world_kill(world);
+}
+
+static void comes_to_the_same_when_stamps_were_clamped(void **state)
+{
+    (void)state;
+    expect_same_after(a_slow_clock);
+}
+
+/* ---- a schema that came late ---- */
+
+static const char newer_schema[] =
+    "{\"type\":\"record\",\"name\":\"TallyEvent\",\"namespace\":\"weir.tally\",\"fields\":["
+    "{\"name\":\"agg_seq\",\"type\":\"long\"},{\"name\":\"occurred_ms\",\"type\":\"long\"},"
+    "{\"name\":\"payload\",\"type\":[{\"type\":\"record\",\"name\":\"Add\",\"fields\":["
+    "{\"name\":\"name\",\"type\":\"string\"},{\"name\":\"n\",\"type\":\"long\"},"
+    "{\"name\":\"note\",\"type\":\"string\"}]}]}]}";
+
+/* An Add of 5 to "a", by a producer that was deployed first. */
+static void add_in_newer_schema(struct world *world)
+{
+    static const uint8_t datum[] = {0, 0, 0, 2, 'a', 10, 0};
+    uint8_t bytes[10 + sizeof datum] = {0xc3, 1};
+    struct schema *schema;
+    struct arena arena;
+    struct error error;
+    arena_init(&arena);
+    assert_int_equal(schema_parse(&schema, newer_schema, strlen(newer_schema), &arena, NULL, NULL,
+                                  &error),
+                     OK);
+    uint64_t fingerprint = schema_fingerprint(schema);
+    for (int i = 0; i < 8; i++) {
+        bytes[2 + i] = (uint8_t)(fingerprint >> 8 * i);
+    }
+    arena_release(&arena);
+    memcpy(bytes + 10, datum, sizeof datum);
+    broker_produce(world->broker, "tally.events", 0, (struct weir_bytes){(const uint8_t *)"a", 1},
+                   (struct weir_bytes){bytes, sizeof bytes}, NULL, 0);
+}
+
+/* `weir dlq put`. */
+static void say_skip(struct world *world, int64_t offset)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s.skip", world->state_path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "tally.events %lld\n", (long long)offset);
+    fclose(file);
+}
+
+static struct codec *codec_with_newer_schema(struct world *world)
+{
+    char path[160];
+    static const struct weir_record *const records[] = {&tally_event_record, &tally_answer_record,
+                                                        &tally_total_record, &total_record,
+                                                        &timer_row_record,   &checkpoint_record,
+                                                        &cause_record,       NULL};
+    snprintf(path, sizeof path, "%s/schemas", world->directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    size_t length = strlen(path);
+    snprintf(path + length, sizeof path - length, "/newer.avsc");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(newer_schema, file);
+    fclose(file);
+    path[length] = 0;
+    struct codec *codec;
+    struct error error;
+    if (codec_open(&codec, records, path, &error) != OK) {
+        fail_msg("%s", error.text);
+    }
+    return codec;
+}
+
+/* It had fired a timer before it had to wait. Whoever replays can read the record; but it was
+ * skipped. */
+static void skips_what_was_skipped_though_it_can_be_read_now(void **state)
 {
     (void)state;
     struct world world;
     struct second_life life;
     world_open(&world);
-    first_part(&world);
-    second_part(&world);
+    live_a_while(&world);
+    world_remind(&world, "b", 500);
+    world_settle(&world);
+    world_kill(&world);
+    broker_advance(world.broker, 600);
+    int64_t offset = broker_log(world.broker, "tally.events", 0).high;
+    add_in_newer_schema(&world);
+    world_add(&world, "b", 1);
+    world_settle(&world);
+    say_skip(&world, offset);
+    broker_advance(world.broker, A_MINUTE_MS / 2);
+    world_settle(&world);
     world_stop(&world);
-    life_open(&life, &world, &tally_processor);
-    if (life_run(&life) != OK) {
-        fail_msg("%s", life.error.text);
+    life_expect_same(&world);
+
+    struct codec *codec = codec_with_newer_schema(&world);
+    life_open(&life, &world, &tally_processor, codec);
+    assert_int_equal(life_run(&life), OK);
+    assert_string_equal(life.first.what, "");
+    assert_string_equal(life_compare(&life, world.state_path).first, "");
+    life_close(&life);
+    codec_close(codec);
+    world_close(&world);
+}
+
+/* ---- what differs ---- */
+
+static void add_twice_to_b(struct weir_context *ctx, const struct add *add)
+{
+    struct add twice = *add;
+    twice.n *= strcmp(add->name, "b") == 0 ? 2 : 1;
+    ((const struct tally_event_handlers *)tally_processor.inputs[0].handlers)->add(ctx, &twice);
+}
+
+static void refuse_twos(struct weir_context *ctx, const struct add *add)
+{
+    if (add->n == 2) {
+        weir_reject(ctx, "n", "a two");
+        return;
     }
-    assert_int_equal(life.differences, 0);
-    assert_int_equal(compare_with(&life, world.state_path, 4).differing, 0);
+    ((const struct tally_event_handlers *)tally_processor.inputs[0].handlers)->add(ctx, add);
+}
+
+static void count_from_one(struct weir_context *ctx, const struct add *add)
+{
+    ((const struct tally_event_handlers *)tally_processor.inputs[0].handlers)->add(ctx, add);
+    struct total total;
+    if (add->n == 3 && total_get(ctx, add->name, &total)) {
+        total.count++; /* of which no output speaks */
+        total_put(ctx, &total);
+    }
+}
+
+static void replay_with(struct world *world, struct second_life *life,
+                        void (*on_add)(struct weir_context *ctx, const struct add *add))
+{
+    static struct weir_processor changed;
+    static struct tally_event_handlers handlers;
+    changed = tally_processor;
+    handlers = *(const struct tally_event_handlers *)changed.inputs[0].handlers;
+    handlers.add = on_add;
+    changed.inputs[0].handlers = &handlers;
+    world_open(world);
+    live_a_while(world);
+    world_stop(world);
+    life_open(life, world, &changed, NULL);
+    if (life_run(life) != OK) {
+        fail_msg("%s", life->error.text);
+    }
+}
+
+/* The first take has a's reminder, a 1 (offset 1), b 10 (offset 2). */
+static void names_the_record_whose_output_is_another_now(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second_life life;
+    replay_with(&world, &life, add_twice_to_b);
+    assert_int_equal(life.first.commit_number, 1);
+    assert_string_equal(life.first.inputs, "tally.events/0 offset 0 to 2");
+    assert_string_equal(life.first.record, "tally.events/0/2");
+    assert_non_null(strstr(life.first.effect, "tally.sums b: "));
+    assert_non_null(strstr(life.first.effect, "\"n\":20"));
+    assert_non_null(strstr(life.first.effect, ", was "));
+    assert_non_null(strstr(life.first.effect, "\"n\":10"));
+    struct life_rows rows = life_compare(&life, world.state_path);
+    assert_int_equal(rows.differing, 1);
+    assert_string_equal(rows.first, "total name=b sum: 200, 100");
+    life_close(&life);
+    world_close(&world);
+}
+
+static void names_the_record_that_is_refused_now(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second_life life;
+    replay_with(&world, &life, refuse_twos);
+    assert_int_equal(life.first.commit_number, 2);
+    assert_string_equal(life.first.record, "tally.events/0/3");
+    assert_non_null(strstr(life.first.what, "1 dead letters instead of 0"));
+    life_close(&life);
+    world_close(&world);
+}
+
+static void names_the_commit_whose_rows_are_others_now(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second_life life;
+    replay_with(&world, &life, count_from_one);
+    assert_string_equal(life.first.what, "other rows");
+    assert_string_equal(life.first.inputs, "tally.events/0 offset 3 to 5");
+    assert_string_equal(life.first.record, "");
+    assert_string_equal(life_compare(&life, world.state_path).first, "total name=a count: 5, 4");
+    life_close(&life);
+    world_close(&world);
+}
+
+/* ---- what is gone ---- */
+
+static void expect_refused(struct world *world, const char *reason)
+{
+    struct second_life life;
+    life_open(&life, world, &tally_processor, NULL);
+    assert_int_equal(life_run(&life), FATAL);
+    assert_int_equal(life.error.exit_code, EXIT_CONFIG);
+    if (!strstr(life.error.text, reason)) {
+        fail_msg("'%s' is not in: %s", reason, life.error.text);
+    }
+    life_close(&life);
+}
+
+static void says_that_the_history_does_not_begin_at_the_beginning(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    live_a_while(&world);
+    broker_truncate(world.broker, "tally.history", 0, 2);
+    expect_refused(&world, "tally.history/0 begins with commit 2: the commits before it are gone");
+    world_close(&world);
+}
+
+static void says_which_input_is_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    live_a_while(&world);
+    broker_truncate(world.broker, "tally.events", 0, 2);
+    expect_refused(&world, "tally.events/0 begins at offset 2; commit 1 handled 0 to 2");
+    broker_recreate_topic(world.broker, "tally.events");
+    world_add(&world, "a", 1);
+    expect_refused(&world, "tally.events/0 ends at offset 1; commit 1 handled 0 to 2");
+    world_close(&world);
+}
+
+static void makes_a_file_of_its_own(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second_life life;
+    struct replay *again;
+    world_open(&world);
+    live_a_while(&world);
+    life_open(&life, &world, &tally_processor, NULL);
+    assert_int_equal(replay_open(&again, &life.options, &life.error), FATAL);
+    assert_non_null(strstr(life.error.text, "is there already"));
     life_close(&life);
     world_close(&world);
 }
@@ -182,7 +390,18 @@ static void comes_to_the_same_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_to_the_same_again),
+        cmocka_unit_test(comes_to_the_same),
+        cmocka_unit_test(comes_to_the_same_over_ticks_and_restarts),
+        cmocka_unit_test(comes_to_the_same_over_aborts),
+        cmocka_unit_test(comes_to_the_same_when_a_take_has_no_room_for_all_timers),
+        cmocka_unit_test(comes_to_the_same_when_stamps_were_clamped),
+        cmocka_unit_test(skips_what_was_skipped_though_it_can_be_read_now),
+        cmocka_unit_test(names_the_record_whose_output_is_another_now),
+        cmocka_unit_test(names_the_record_that_is_refused_now),
+        cmocka_unit_test(names_the_commit_whose_rows_are_others_now),
+        cmocka_unit_test(says_that_the_history_does_not_begin_at_the_beginning),
+        cmocka_unit_test(says_which_input_is_gone),
+        cmocka_unit_test(makes_a_file_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
