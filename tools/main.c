@@ -9,7 +9,7 @@
 static const struct command *const commands[] = {
     &run_command, &up_command,    &topics_command, &load_command,  &put_command,
     &cat_command, &sql_command,   &doctor_command, &reset_command, &offsets_command,
-    &dlq_command, &audit_command, &watch_command,  NULL,
+    &dlq_command, &audit_command, &replay_command, &watch_command, NULL,
 };
 
 static void help(void)

@@ -56,7 +56,7 @@ struct command {
 
 extern const struct command run_command, up_command, topics_command, load_command, put_command,
     cat_command, sql_command, doctor_command, reset_command, offsets_command, dlq_command,
-    audit_command, watch_command;
+    audit_command, watch_command, replay_command;
 
 /* Prints "weir COMMAND: text" to standard error and returns error->exit_code; for a RETRY that is
  * EXIT_TRY_AGAIN (a state file in use) or else EXIT_UNAVAILABLE. */

@@ -56,7 +56,7 @@ static enum outcome begin_anew(struct replay *replay, struct error *error)
     task_close(replay->task, true);
     replay->task = NULL;
     for (size_t i = 0; i < WEIR_LIST_MAX; i++) {
-        source_close(replay, &replay->inputs[i]);
+        replay_log_close(replay, &replay->inputs[i]);
     }
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[4200];
@@ -83,8 +83,8 @@ enum outcome replay_look(struct replay *replay, struct error *error)
     enum outcome outcome = port->calls->log(port, replay->history_topic, replay->options.partition,
                                             ASK_MS, &log, error);
     if (outcome == OK && !replay->history.reader) {
-        outcome = source_open(replay, &replay->history, replay->history_topic,
-                              replay->options.partition, log.low, error);
+        outcome = replay_log_open(replay, &replay->history, replay->history_topic,
+                                  replay->options.partition, log.low, error);
     }
     if (outcome == OK) {
         replay->end = log.stable;
@@ -119,9 +119,9 @@ void replay_close(struct replay *replay)
         return;
     }
     task_close(replay->task, false);
-    source_close(replay, &replay->history);
+    replay_log_close(replay, &replay->history);
     for (size_t i = 0; i < WEIR_LIST_MAX; i++) {
-        source_close(replay, &replay->inputs[i]);
+        replay_log_close(replay, &replay->inputs[i]);
     }
     muted_release(&replay->muted);
     arena_release(&replay->arena);
@@ -144,8 +144,8 @@ static enum outcome read_checkpoint(struct replay *replay, bool *found, struct e
 {
     struct port_record *record;
     struct error why;
-    enum outcome outcome =
-        source_next(replay, &replay->history, replay->history_topic, replay->end, &record, error);
+    enum outcome outcome = replay_log_next(replay, &replay->history, replay->history_topic,
+                                           replay->end, &record, error);
     *found = outcome == OK && record;
     if (!*found) {
         return outcome;

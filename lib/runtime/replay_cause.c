@@ -212,25 +212,25 @@ static enum outcome read_partition(struct search *search, const char *topic,
 {
     struct replay *replay = search->replay;
     struct port *port = replay->options.port;
-    struct port_log log;
-    enum outcome outcome = port->calls->log(port, topic, partition, ASK_MS, &log, error);
+    struct port_log bounds;
+    enum outcome outcome = port->calls->log(port, topic, partition, ASK_MS, &bounds, error);
     if (outcome != OK) {
         return outcome;
     }
-    search->whole = search->whole && log.low == 0 && !compacted;
-    struct source *source = xcalloc(1, sizeof *source);
-    outcome = source_open(replay, source, topic, partition, log.low, error);
+    search->whole = search->whole && bounds.low == 0 && !compacted;
+    struct replay_log *log = xcalloc(1, sizeof *log);
+    outcome = replay_log_open(replay, log, topic, partition, bounds.low, error);
     while (outcome == OK) {
         struct port_record *record;
-        outcome = source_next(replay, source, topic, log.stable, &record, error);
+        outcome = replay_log_next(replay, log, topic, bounds.stable, &record, error);
         if (outcome != OK || !record) {
             break;
         }
         see_record(search, topic, layout, record);
-        port->calls->reader_release(source->reader, record, 1);
+        port->calls->reader_release(log->reader, record, 1);
     }
-    source_close(replay, source);
-    free(source);
+    replay_log_close(replay, log);
+    free(log);
     return outcome;
 }
 

@@ -7,45 +7,44 @@
 
 enum { ASK_MS = 5000, READ_MS = 100, READ_TRIES = 300 };
 
-void source_close(struct replay *replay, struct source *source)
+void replay_log_close(struct replay *replay, struct replay_log *log)
 {
     const struct port_calls *calls = replay->options.port->calls;
-    if (source->reader) {
-        calls->reader_release(source->reader, source->records + source->at,
-                              source->count - source->at);
-        calls->reader_close(source->reader);
+    if (log->reader) {
+        calls->reader_release(log->reader, log->records + log->at, log->count - log->at);
+        calls->reader_close(log->reader);
     }
-    *source = (struct source){0};
+    *log = (struct replay_log){0};
 }
 
-enum outcome source_open(struct replay *replay, struct source *source, const char *topic,
-                         int32_t partition, int64_t from, struct error *error)
+enum outcome replay_log_open(struct replay *replay, struct replay_log *log, const char *topic,
+                             int32_t partition, int64_t from, struct error *error)
 {
     struct port *port = replay->options.port;
-    source->at = source->count = 0;
-    source->position = from;
-    return port->calls->reader_open(port, topic, partition, from, &source->reader, error);
+    log->at = log->count = 0;
+    log->position = from;
+    return port->calls->reader_open(port, topic, partition, from, &log->reader, error);
 }
 
-enum outcome source_next(struct replay *replay, struct source *source, const char *topic,
-                         int64_t to, struct port_record **record, struct error *error)
+enum outcome replay_log_next(struct replay *replay, struct replay_log *log, const char *topic,
+                             int64_t to, struct port_record **record, struct error *error)
 {
     const struct port_calls *calls = replay->options.port->calls;
     *record = NULL;
-    for (int tries = 0; source->at == source->count && source->position < to; tries++) {
+    for (int tries = 0; log->at == log->count && log->position < to; tries++) {
         if (tries == READ_TRIES) {
             return fail(error, RETRY, "%s/%d cannot be read beyond offset %" PRId64, topic,
-                        (int)replay->options.partition, source->position);
+                        (int)replay->options.partition, log->position);
         }
-        source->at = 0;
-        enum outcome outcome = calls->read(source->reader, READ_MS, source->records, SOURCE_BATCH,
-                                           &source->count, &source->position, error);
+        log->at = 0;
+        enum outcome outcome = calls->read(log->reader, READ_MS, log->records, LOG_BATCH,
+                                           &log->count, &log->position, error);
         if (outcome == FATAL) {
             return FATAL;
         }
     }
-    if (source->at < source->count && source->records[source->at].offset < to) {
-        *record = &source->records[source->at++];
+    if (log->at < log->count && log->records[log->at].offset < to) {
+        *record = &log->records[log->at++];
     }
     return OK;
 }
@@ -66,59 +65,59 @@ static int64_t records_of(const struct input_range *range)
 }
 
 /* Opens an input where it is first needed. */
-static enum outcome open_input(struct replay *replay, struct source *source,
+static enum outcome open_input(struct replay *replay, struct replay_log *log,
                                const struct input_range *range, struct error *error)
 {
     struct port *port = replay->options.port;
     int partition = (int)replay->options.partition;
-    struct port_log log;
-    enum outcome outcome = port->calls->log(port, range->topic, partition, ASK_MS, &log, error);
+    struct port_log bounds;
+    enum outcome outcome = port->calls->log(port, range->topic, partition, ASK_MS, &bounds, error);
     if (outcome != OK) {
         return outcome;
     }
-    if (log.low > range->first_offset) {
+    if (bounds.low > range->first_offset) {
         return fail_exit(error, EXIT_CONFIG,
                          "%s/%d begins at offset %" PRId64 "; commit %" PRId64 " handled %" PRId64
                          " to %" PRId64
                          ": that input is gone, and no later commit can be replayed without it",
-                         range->topic, partition, log.low, replay->said.commit_number,
+                         range->topic, partition, bounds.low, replay->said.commit_number,
                          range->first_offset, range->next_offset - 1);
     }
-    if (log.high < range->next_offset) {
+    if (bounds.high < range->next_offset) {
         return fail_exit(error, EXIT_CONFIG,
                          "%s/%d ends at offset %" PRId64 "; commit %" PRId64 " handled %" PRId64
                          " to %" PRId64 ": it is not the topic that it was",
-                         range->topic, partition, log.high, replay->said.commit_number,
+                         range->topic, partition, bounds.high, replay->said.commit_number,
                          range->first_offset, range->next_offset - 1);
     }
-    return source_open(replay, source, range->topic, partition, range->first_offset, error);
+    return replay_log_open(replay, log, range->topic, partition, range->first_offset, error);
 }
 
 static void push(struct input *input, const struct port_record *record)
 {
     if (input->count == input->capacity) {
-        input->capacity = input->capacity > 0 ? input->capacity * 2 : SOURCE_BATCH;
+        input->capacity = input->capacity > 0 ? input->capacity * 2 : LOG_BATCH;
         input->records = xrealloc(input->records, input->capacity * sizeof *input->records);
     }
     input->records[input->count++] = *record;
 }
 
-static enum outcome load_input(struct replay *replay, struct input *input, struct source *source,
+static enum outcome load_input(struct replay *replay, struct input *input, struct replay_log *log,
                                const struct input_range *range, struct error *error)
 {
     const struct port_calls *calls = replay->options.port->calls;
     enum outcome outcome = OK;
-    if (!source->reader) {
-        outcome = open_input(replay, source, range, error);
+    if (!log->reader) {
+        outcome = open_input(replay, log, range, error);
     }
     struct port_record *record = NULL;
     while (outcome == OK) {
-        outcome = source_next(replay, source, range->topic, range->next_offset, &record, error);
+        outcome = replay_log_next(replay, log, range->topic, range->next_offset, &record, error);
         if (outcome != OK || !record) {
             break;
         }
         if (record->offset < range->first_offset) { /* given up by `weir reset` */
-            calls->reader_release(source->reader, record, 1);
+            calls->reader_release(log->reader, record, 1);
         } else {
             push(input, record);
         }

@@ -7,12 +7,12 @@
 #include "runtime/replay.h"
 #include "runtime/task_internal.h"
 
-enum { SOURCE_BATCH = 500 };
+enum { LOG_BATCH = 500 };
 
 /* One partition of a topic, read from front to end. */
-struct source {
+struct replay_log {
     struct reader *reader; /* NULL: not opened yet */
-    struct port_record records[SOURCE_BATCH];
+    struct port_record records[LOG_BATCH];
     size_t at, count;
     int64_t position; /* behind everything read */
 };
@@ -22,9 +22,9 @@ struct replay {
     struct muted muted;
     struct task *task;
     char *history_topic, *changelog_topic;
-    struct source history;
+    struct replay_log history;
     int64_t end; /* of the history, as far as it can be read */
-    struct source inputs[WEIR_LIST_MAX];
+    struct replay_log inputs[WEIR_LIST_MAX];
 
     struct arena arena;           /* of `said` */
     struct checkpoint said;       /* by the history: the commit at hand */
@@ -36,14 +36,16 @@ struct replay {
 
 /* ---- replay_input.c ---- */
 
-void source_close(struct replay *replay, struct source *source);
-MUST_CHECK enum outcome source_open(struct replay *replay, struct source *source, const char *topic,
-                                    int32_t partition, int64_t from, struct error *error);
+void replay_log_close(struct replay *replay, struct replay_log *log);
+MUST_CHECK enum outcome replay_log_open(struct replay *replay, struct replay_log *log,
+                                        const char *topic, int32_t partition, int64_t from,
+                                        struct error *error);
 
 /* The next record before offset `to`, to be released or passed on by the caller; *record NULL:
  * there is none. RETRY when the broker does not bring it. */
-MUST_CHECK enum outcome source_next(struct replay *replay, struct source *source, const char *topic,
-                                    int64_t to, struct port_record **record, struct error *error);
+MUST_CHECK enum outcome replay_log_next(struct replay *replay, struct replay_log *log,
+                                        const char *topic, int64_t to, struct port_record **record,
+                                        struct error *error);
 
 /* What `said` handled of each input into the task. FATAL with EXIT_CONFIG when it is not all there.
  */
