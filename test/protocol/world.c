@@ -92,6 +92,13 @@ static void ignore_revoked(void *context, const int32_t *partitions, size_t coun
     (void)context, (void)partitions, (void)count, (void)lost;
 }
 
+static void runs(const struct world *world, bool running)
+{
+    if (world->watch && world->watch->runs) {
+        world->watch->runs(running);
+    }
+}
+
 enum outcome world_start(struct world *world)
 {
     static const char *const topics[] = {"tally.events", NULL};
@@ -104,6 +111,9 @@ enum outcome world_start(struct world *world)
         .transaction_timeout_ms = 10000,
     };
     world->port = broker_port_open(world->broker, &client);
+    if (world->watch && world->watch->port_opened) {
+        world->watch->port_opened(world->port);
+    }
     struct error error;
     (void)world->port->calls->poll(world->port, 0,
                                    &error); /* assigns; a fault may be scheduled here too */
@@ -123,7 +133,9 @@ enum outcome world_start(struct world *world)
         .delete_retention_ms = 86400000,
     };
     world->starts++;
+    runs(world, true);
     enum outcome outcome = task_open(&world->task, &options, &world->error);
+    runs(world, false);
     if (outcome != OK) {
         world->task = NULL;
         world_kill(world);
@@ -131,25 +143,31 @@ enum outcome world_start(struct world *world)
     return outcome;
 }
 
-void world_kill(struct world *world)
+static void end(struct world *world, bool lost)
 {
-    task_close(world->task, true);
+    struct task *task = world->task;
     world->task = NULL;
+    runs(world, true);
+    task_close(task, lost);
+    runs(world, false);
     broker_port_close(world->port);
     world->port = NULL;
+}
+
+void world_kill(struct world *world)
+{
+    end(world, true);
 }
 
 void world_stop(struct world *world)
 {
-    task_close(world->task, false);
-    world->task = NULL;
-    broker_port_close(world->port);
-    world->port = NULL;
+    end(world, false);
 }
 
 enum outcome world_run(struct world *world)
 {
-    for (int i = 0; i < 20000; i++) {
+    const int steps = world->watch ? world->watch->steps : 20000;
+    for (int i = 0; i < steps; i++) {
         if (broker_port_crashed(world->port)) {
             world_kill(world);
             return fail_exit(&world->error, EXIT_TRY_AGAIN, "crashed by the schedule");
@@ -157,7 +175,10 @@ enum outcome world_run(struct world *world)
         struct error ignored;
         (void)world->port->calls->poll(world->port, 0, &ignored);
         int64_t wake_us = 0;
-        if (task_step(world->task, &wake_us, &world->error) != OK) {
+        runs(world, true);
+        enum outcome outcome = task_step(world->task, &wake_us, &world->error);
+        runs(world, false);
+        if (outcome != OK) {
             if (broker_port_crashed(world->port)) {
                 world->error.exit_code = EXIT_TRY_AGAIN;
             }
@@ -173,6 +194,9 @@ enum outcome world_run(struct world *world)
             }
             broker_advance(world->broker, (wake_us - now_us + 999) / 1000);
         }
+    }
+    if (world->watch) {
+        return RETRY;
     }
     fail_msg("the task does not come to rest");
     return FATAL;

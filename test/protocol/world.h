@@ -15,6 +15,15 @@ struct world {
     struct task *task;
     struct error error; /* of the step that ended it */
     int starts;
+    const struct world_watch *watch; /* NULL: none */
+};
+
+/* For tests that make what is below the runtime fail. */
+struct world_watch {
+    void (*port_opened)(struct port *port); /* may replace its calls; NULL: nothing to do */
+    void (*runs)(
+        bool running); /* the runtime's own code begins to run; it has come back. Or NULL */
+    int steps;         /* world_run gives up after so many: RETRY */
 };
 
 void world_open(struct world *world);
@@ -35,7 +44,7 @@ void world_kill(struct world *world);
 void world_stop(struct world *world);
 
 /* Steps until there is nothing to do (OK) or the task ends (FATAL: world.error has why; the process
- * is gone). */
+ * is gone). RETRY, with a watch only: it does not come to rest. */
 enum outcome world_run(struct world *world);
 
 /* Runs to the end of the input, starting a new process whenever the last one ended with "try again"
