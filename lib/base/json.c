@@ -154,6 +154,8 @@ static enum outcome parse(struct json *root, const void *text, size_t size, stru
         return FATAL;
     }
     json_error_t reason;
+    /* Else a text for which there is no memory would be refused as one that is not JSON. */
+    json_set_alloc_funcs(xmalloc, free);
     size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
     json_t *tree = json_loadb(begin, size, flags, &reason);
     if (!tree) {

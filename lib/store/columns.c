@@ -39,14 +39,13 @@ static bool is_absent(const struct weir_field *field, const void *row)
 
 /* Strings stay where they are until the statement has run; only JSON is copied by SQLite, its
  * buffer being shared. */
-void column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
-                 const struct weir_field *field, const void *row)
+int column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
+                const struct weir_field *field, const void *row)
 {
     const void *value = member(field, row);
     int code = SQLITE_OK;
     if (is_absent(field, row)) {
-        CHECK_EQUAL(sqlite3_bind_null(statement, parameter), SQLITE_OK);
-        return;
+        return sqlite3_bind_null(statement, parameter);
     }
     switch (field->type.kind) {
     case WEIR_BOOLEAN:
@@ -85,12 +84,12 @@ void column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
                                    store->scratch.size, SQLITE_TRANSIENT, SQLITE_UTF8);
         break;
     }
-    CHECK_EQUAL(code, SQLITE_OK);
+    return code;
 }
 
 static int32_t symbol_position(const struct weir_enum *symbols, const char *text)
 {
-    for (int32_t i = 0; text && i < symbols->symbol_count; i++) {
+    for (int32_t i = 0; i < symbols->symbol_count; i++) {
         if (strcmp(symbols->symbols[i], text) == 0) {
             return i;
         }
@@ -98,20 +97,47 @@ static int32_t symbol_position(const struct weir_enum *symbols, const char *text
     return -1;
 }
 
-static bool read_json(sqlite3_stmt *statement, int column, const struct weir_field *field,
-                      struct arena *arena, void *row)
+/* What follows returns SQLITE_OK, SQLITE_CORRUPT when the column does not fit the field, or
+ * SQLITE_NOMEM: then SQLite gives no text for a column that has one. */
+
+static int read_json(sqlite3_stmt *statement, int column, const struct weir_field *field,
+                     struct arena *arena, void *row)
 {
     struct error ignored;
     const char *text = (const char *)sqlite3_column_text(statement, column);
     size_t size = (size_t)sqlite3_column_bytes(statement, column);
     if (!text) {
-        return false;
+        return SQLITE_NOMEM;
     }
     if (field->type.kind == WEIR_ARRAY && size == 2 && memcmp(text, "[]", 2) == 0) {
-        return true; /* the row is zeroed */
+        return SQLITE_OK; /* the row is zeroed */
     }
-    return field_from_json(field, (struct weir_bytes){(const uint8_t *)text, size}, arena, row,
-                           &ignored) == DECODED;
+    bool fits = field_from_json(field, (struct weir_bytes){(const uint8_t *)text, size}, arena, row,
+                                &ignored) == DECODED;
+    return fits ? SQLITE_OK : SQLITE_CORRUPT;
+}
+
+static int read_string(sqlite3_stmt *statement, int column, struct arena *arena, void *value)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    *(const char **)value =
+        arena_strndup(arena, text, (size_t)sqlite3_column_bytes(statement, column));
+    return SQLITE_OK;
+}
+
+static int read_symbol(sqlite3_stmt *statement, int column, const struct weir_enum *symbols,
+                       void *value)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    int32_t position = symbol_position(symbols, text);
+    *(int32_t *)value = position;
+    return position >= 0 ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
 static void read_bytes(sqlite3_stmt *statement, int column, struct arena *arena, void *value)
@@ -123,14 +149,14 @@ static void read_bytes(sqlite3_stmt *statement, int column, struct arena *arena,
                             size};
 }
 
-/* false: the column does not fit the field. */
-bool column_read(sqlite3_stmt *statement, int column, const struct weir_field *field,
-                 struct arena *arena, void *row)
+int column_read(sqlite3_stmt *statement, int column, const struct weir_field *field,
+                struct arena *arena, void *row)
 {
     char *value = (char *)row + field->offset;
+    int code = SQLITE_OK;
     int64_t number;
     if (sqlite3_column_type(statement, column) == SQLITE_NULL) {
-        return field->type.nullable;
+        return field->type.nullable ? SQLITE_OK : SQLITE_CORRUPT;
     }
     switch (field->type.kind) {
     case WEIR_BOOLEAN:
@@ -139,28 +165,18 @@ bool column_read(sqlite3_stmt *statement, int column, const struct weir_field *f
     case WEIR_INT:
         number = sqlite3_column_int64(statement, column);
         *(int32_t *)value = (int32_t)number;
-        if (number != *(int32_t *)value) {
-            return false;
-        }
+        code = number == *(int32_t *)value ? SQLITE_OK : SQLITE_CORRUPT;
         break;
     case WEIR_LONG:
         *(int64_t *)value = sqlite3_column_int64(statement, column);
         break;
-    case WEIR_STRING: {
-        const char *text = (const char *)sqlite3_column_text(statement, column);
-        *(const char **)value =
-            arena_strndup(arena, text, (size_t)sqlite3_column_bytes(statement, column));
-        return true;
-    }
+    case WEIR_STRING:
+        return read_string(statement, column, arena, value);
     case WEIR_BYTES:
         read_bytes(statement, column, arena, value);
-        return true;
+        return SQLITE_OK;
     case WEIR_ENUM:
-        *(int32_t *)value = symbol_position(field->type.symbols,
-                                            (const char *)sqlite3_column_text(statement, column));
-        if (*(int32_t *)value < 0) {
-            return false;
-        }
+        code = read_symbol(statement, column, field->type.symbols, value);
         break;
     case WEIR_RECORD:
     case WEIR_ARRAY:
@@ -170,5 +186,5 @@ bool column_read(sqlite3_stmt *statement, int column, const struct weir_field *f
     if (field->type.nullable) {
         *(bool *)((char *)row + field->has_offset) = true;
     }
-    return true;
+    return code;
 }

@@ -139,14 +139,17 @@ int pragma_integer(sqlite3 *db, const char *sql, int64_t *value)
     return code != SQLITE_OK ? code : finished;
 }
 
-static void copy_text(char *to, size_t size, sqlite3_stmt *statement, int column)
+/* false: no memory for it. */
+static bool copy_text(char *to, size_t size, sqlite3_stmt *statement, int column)
 {
+    bool is_null = sqlite3_column_type(statement, column) == SQLITE_NULL;
     const char *text = (const char *)sqlite3_column_text(statement, column);
     size_t length = text ? strnlen(text, size - 1) : 0;
     if (length > 0) {
         memcpy(to, text, length);
     }
     to[length] = 0;
+    return text || is_null;
 }
 
 int meta_read(sqlite3 *db, struct meta_row *row)
@@ -162,7 +165,7 @@ int meta_read(sqlite3 *db, struct meta_row *row)
     }
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
-        copy_text(row->application_id, sizeof row->application_id, statement, 0);
+        bool copied = copy_text(row->application_id, sizeof row->application_id, statement, 0);
         row->partition = sqlite3_column_int(statement, 1);
         row->row_schemas = (uint64_t)sqlite3_column_int64(statement, 2);
         row->restoring = sqlite3_column_int(statement, 3) != 0;
@@ -170,8 +173,9 @@ int meta_read(sqlite3 *db, struct meta_row *row)
         row->meta.changelog_offset = sqlite3_column_int64(statement, 5);
         row->meta.appended_ms = sqlite3_column_int64(statement, 6);
         row->meta.task_time_ms = sqlite3_column_int64(statement, 7);
-        copy_text(row->meta.incarnation, sizeof row->meta.incarnation, statement, 8);
-        code = SQLITE_OK;
+        copied =
+            copy_text(row->meta.incarnation, sizeof row->meta.incarnation, statement, 8) && copied;
+        code = copied ? SQLITE_OK : SQLITE_NOMEM;
     } else if (code == SQLITE_DONE) {
         code = SQLITE_CORRUPT;
     }
@@ -243,11 +247,14 @@ static int check_content(struct store *store, struct error *note)
     if (sqlite3_step(statement) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         const char *failure = checksum_failure(store->db); /* the text has SQLite's number for it */
-        if (!text || strcmp(text, "ok") != 0) {
-            fail(note, OK, "it is damaged: %s", failure ? failure : text ? text : "no answer");
+        if (!text) {
+            code = SQLITE_NOMEM;
+        } else if (strcmp(text, "ok") != 0) {
+            fail(note, OK, "it is damaged: %s", failure ? failure : text);
         }
     }
-    return sqlite3_finalize(statement);
+    int finished = sqlite3_finalize(statement);
+    return code == SQLITE_OK ? finished : code;
 }
 
 static int apply_settings(struct store *store)
@@ -326,9 +333,9 @@ static enum outcome build(struct store *store, struct error *error)
         sqlite3_mprintf("INSERT INTO weir_meta VALUES(1, %Q, %d, %lld, 0, 0, 0, 0, 0, '');",
                         store->application_id, (int)store->partition,
                         (long long)store->row_schemas);
-    CHECK(meta != NULL);
-    buffer_format(&sql, "%s COMMIT; PRAGMA journal_mode=WAL;", meta);
-    enum outcome outcome = connection_exec(store, buffer_string(&sql), "creating", error);
+    buffer_format(&sql, "%s COMMIT; PRAGMA journal_mode=WAL;", meta ? meta : "");
+    enum outcome outcome = meta ? connection_exec(store, buffer_string(&sql), "creating", error)
+                                : sqlite_fail(store, SQLITE_NOMEM, "creating", error);
     sqlite3_free(meta);
     buffer_release(&sql);
     return outcome;

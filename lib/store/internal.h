@@ -196,13 +196,15 @@ void statements_finalize(struct store *store);
 
 /* ---- columns.c ---- */
 
-/* Binds the field of `row`; the row must stay until the statement has run. */
-void column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
-                 const struct weir_field *field, const void *row);
+/* Binds the field of `row`; the row must stay until the statement has run. SQLITE_OK or
+ * SQLITE_NOMEM. */
+MUST_CHECK int column_bind(struct store *store, sqlite3_stmt *statement, int parameter,
+                           const struct weir_field *field, const void *row);
 
-/* Fills the field of a zeroed `row`. false when the column does not fit it. */
-MUST_CHECK bool column_read(sqlite3_stmt *statement, int column, const struct weir_field *field,
-                            struct arena *arena, void *row);
+/* Fills the field of a zeroed `row`. SQLITE_OK; SQLITE_CORRUPT when the column does not fit it;
+ * SQLITE_NOMEM. */
+MUST_CHECK int column_read(sqlite3_stmt *statement, int column, const struct weir_field *field,
+                           struct arena *arena, void *row);
 
 /* ---- query.c ---- */
 

@@ -162,8 +162,8 @@ static void add_hex(struct buffer *out, const uint8_t *bytes, size_t size)
     buffer_add_byte(out, 0);
 }
 
-/* The buffer moves while it grows: BLOBs are all written first. */
-static void read_texts(sqlite3_stmt *statement, struct text_row *row)
+/* false: no memory. The buffer moves while it grows: BLOBs are all written first. */
+static bool read_texts(sqlite3_stmt *statement, struct text_row *row)
 {
     size_t at = 0;
     buffer_reset(&row->hex);
@@ -180,8 +180,12 @@ static void read_texts(sqlite3_stmt *statement, struct text_row *row)
             at += strlen(row->values[i]) + 1;
         } else {
             row->values[i] = (const char *)sqlite3_column_text(statement, i);
+            if (!row->values[i] && row->types[i] != SQLITE_NULL) {
+                return false;
+            }
         }
     }
+    return true;
 }
 
 static int step_all(sqlite3_stmt *statement, struct text_row *row, store_row_callback *each,
@@ -191,7 +195,10 @@ static int step_all(sqlite3_stmt *statement, struct text_row *row, store_row_cal
         row->names[i] = sqlite3_column_name(statement, i);
     }
     while (sqlite3_step(statement) == SQLITE_ROW) {
-        read_texts(statement, row);
+        if (!read_texts(statement, row)) {
+            (void)sqlite3_reset(statement);
+            return SQLITE_NOMEM;
+        }
         if (!each(context, row->columns, row->names, row->values, row->types)) {
             break;
         }

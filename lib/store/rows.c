@@ -30,27 +30,40 @@ static enum outcome row_failed(struct store *store, const struct weir_store *tab
     return sqlite_fail(store, code, doing, error);
 }
 
-static void bind_key(struct store *store, const struct table *table, sqlite3_stmt *statement,
-                     const void *key, size_t fields)
+static enum outcome bind_key(struct store *store, const struct table *table,
+                             sqlite3_stmt *statement, const void *key, size_t fields,
+                             struct error *error)
 {
-    for (size_t i = 0; i < fields; i++) {
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < fields && code == SQLITE_OK; i++) {
         const struct weir_field *field =
             &table->layout->record->fields[table->layout->key_fields[i]];
-        column_bind(store, statement, (int)i + 1, field, key);
+        code = column_bind(store, statement, (int)i + 1, field, key);
     }
+    return code == SQLITE_OK ? OK : row_failed(store, table->layout, code, "bind", error);
 }
 
-/* SQLITE_OK, or SQLITE_CORRUPT when a column does not fit. */
+static enum outcome bind_row(struct store *store, const struct table *table, const void *row,
+                             struct error *error)
+{
+    const struct weir_record *record = table->layout->record;
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < record->field_count && code == SQLITE_OK; i++) {
+        code = column_bind(store, table->put, (int)i + 1, &record->fields[i], row);
+    }
+    return code == SQLITE_OK ? OK : row_failed(store, table->layout, code, "bind", error);
+}
+
+/* As column_read. */
 static int read_row(sqlite3_stmt *statement, const struct weir_store *table, struct arena *arena,
                     void *row)
 {
     memset(row, 0, table->record->size);
-    for (size_t i = 0; i < table->record->field_count; i++) {
-        if (!column_read(statement, (int)i, &table->record->fields[i], arena, row)) {
-            return SQLITE_CORRUPT;
-        }
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < table->record->field_count && code == SQLITE_OK; i++) {
+        code = column_read(statement, (int)i, &table->record->fields[i], arena, row);
     }
-    return SQLITE_OK;
+    return code;
 }
 
 /* Runs a SELECT of at most one row. */
@@ -74,10 +87,12 @@ enum outcome store_get(struct store *store, const struct weir_store *layout, con
 {
     struct table *table = table_of(store, layout);
     enum outcome outcome = transaction_check(store, error);
+    if (outcome == OK) {
+        outcome = bind_key(store, table, table->get, key, layout->key_field_count, error);
+    }
     if (outcome != OK) {
         return outcome;
     }
-    bind_key(store, table, table->get, key, layout->key_field_count);
     return read_one(store, layout, table->get, arena, row, found, error);
 }
 
@@ -96,12 +111,7 @@ static enum outcome write_run(struct store *store, const struct weir_store *layo
 {
     (void)sqlite3_step(statement);
     int code = sqlite3_reset(statement);
-    if (code == SQLITE_OK) {
-        return OK;
-    }
-    enum outcome outcome = row_failed(store, layout, code, verb, error);
-    restore_failed(store, outcome);
-    return outcome;
+    return code == SQLITE_OK ? OK : row_failed(store, layout, code, verb, error);
 }
 
 enum outcome store_put(struct store *store, const struct weir_store *layout, const void *row,
@@ -112,10 +122,12 @@ enum outcome store_put(struct store *store, const struct weir_store *layout, con
     if (outcome != OK) {
         return outcome;
     }
-    for (size_t i = 0; i < layout->record->field_count; i++) {
-        column_bind(store, table->put, (int)i + 1, &layout->record->fields[i], row);
+    outcome = bind_row(store, table, row, error);
+    if (outcome == OK) {
+        outcome = write_run(store, layout, table->put, "put", error);
     }
-    return write_run(store, layout, table->put, "put", error);
+    restore_failed(store, outcome);
+    return outcome;
 }
 
 enum outcome store_delete(struct store *store, const struct weir_store *layout, const void *key,
@@ -126,8 +138,12 @@ enum outcome store_delete(struct store *store, const struct weir_store *layout, 
     if (outcome != OK) {
         return outcome;
     }
-    bind_key(store, table, table->erase, key, layout->key_field_count);
-    return write_run(store, layout, table->erase, "delete", error);
+    outcome = bind_key(store, table, table->erase, key, layout->key_field_count, error);
+    if (outcome == OK) {
+        outcome = write_run(store, layout, table->erase, "delete", error);
+    }
+    restore_failed(store, outcome);
+    return outcome;
 }
 
 /* Room for one more row behind `count` in an array that doubles. */
@@ -182,7 +198,10 @@ enum outcome store_list(struct store *store, const struct weir_store *layout, co
         return row_failed(store, layout, code, "list", error);
     }
     sqlite3_stmt *statement = table->list[prefix];
-    bind_key(store, table, statement, key, prefix);
+    outcome = bind_key(store, table, statement, key, prefix, error);
+    if (outcome != OK) {
+        return outcome;
+    }
     sqlite3_int64 most = limit > 0 && limit < INT64_MAX ? (sqlite3_int64)limit : -1;
     CHECK_EQUAL(sqlite3_bind_int64(statement, (int)prefix + 1, most), SQLITE_OK);
     return read_all(store, layout, statement, arena, rows, count, error);
@@ -202,7 +221,10 @@ enum outcome store_scan(struct store *store, const struct weir_store *layout, co
     if (code != SQLITE_OK) {
         return row_failed(store, layout, code, "scan", error);
     }
-    column_bind(store, table->scan[field], 1, &layout->record->fields[field], like);
+    code = column_bind(store, table->scan[field], 1, &layout->record->fields[field], like);
+    if (code != SQLITE_OK) {
+        return row_failed(store, layout, code, "scan", error);
+    }
     return read_all(store, layout, table->scan[field], arena, rows, count, error);
 }
 
