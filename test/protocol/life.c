@@ -72,6 +72,7 @@ static void second_part(struct life *life, struct world *world)
 {
     broker_fault(world->broker,
                  &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_LOSE_REPLY});
+    world_add(world, "a", 100); /* its row is read from the file */
     world_add(world, "c", 0);
     world_add(world, "d", 8);
     live(life, world);

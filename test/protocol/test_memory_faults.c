@@ -11,6 +11,7 @@
  * them), but for the broker in memory and the test, and what SQLite asks for.
  */
 #include "protocol/life.h"
+#include "protocol/scarce_memory.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -24,101 +25,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include <cmocka.h>
 
 enum { SITES_TRIED = 200, STEPS = 2000 };
-
-/* ---- allocations ---- */
-
-enum owner { OURS, SQLITES, OWNERS };
-
-static bool running; /* the runtime's code, and not the port's below it */
-static bool armed;
-static long counts[OWNERS], failing[OWNERS];
-static jmp_buf death;
-
-static bool fails(enum owner owner)
-{
-    return running && armed && ++counts[owner] == failing[owner];
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-_Noreturn void __real_abort(void);
-_Noreturn void __wrap_abort(void);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails(OURS) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails(OURS) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails(OURS) ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails(OURS) ? NULL : __real_strdup(text);
-}
-
-_Noreturn void __wrap_abort(void)
-{
-    if (!running) {
-        __real_abort();
-    }
-    running = false;
-    longjmp(death, 1);
-}
-
-static sqlite3_mem_methods memory;
-
-static void *sqlite_malloc(int size)
-{
-    return fails(SQLITES) ? NULL : memory.xMalloc(size);
-}
-
-static void *sqlite_realloc(void *old, int size)
-{
-    return fails(SQLITES) ? NULL : memory.xRealloc(old, size);
-}
-
-/* Without lookaside, which would hide most of what SQLite asks for. */
-static void wrap_sqlite(void)
-{
-    sqlite3_mem_methods wrapped;
-    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory), SQLITE_OK);
-    wrapped = memory;
-    wrapped.xMalloc = sqlite_malloc;
-    wrapped.xRealloc = sqlite_realloc;
-    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &wrapped), SQLITE_OK);
-    assert_int_equal(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
-}
 
 /* ---- the port, which allocates as it likes ---- */
 
 static const struct port_calls *broker;
 
-#define OUTSIDE(type, call)         \
-    do {                            \
-        bool was_running = running; \
-        running = false;            \
-        type result = (call);       \
-        running = was_running;      \
-        return result;              \
+#define OUTSIDE(type, call)                           \
+    do {                                              \
+        bool was_running = scarce_memory_runs(false); \
+        type result = (call);                         \
+        (void)scarce_memory_runs(was_running);        \
+        return result;                                \
     } while (0)
 
 static enum outcome start(struct port *port, const char *topic, int32_t partition, int64_t offset,
@@ -226,7 +146,7 @@ static void port_opened(struct port *port)
 
 static void runs(bool now)
 {
-    running = now;
+    (void)scarce_memory_runs(now);
 }
 
 /* ---- processes ---- */
@@ -252,37 +172,30 @@ static enum outcome bury(struct world *world)
 
 static enum outcome guarded_start(struct world *world)
 {
-    return setjmp(death) ? bury(world) : world_start(world);
+    return setjmp(scarce_memory_death) ? bury(world) : world_start(world);
 }
 
 static enum outcome guarded_run(struct world *world)
 {
-    return setjmp(death) ? bury(world) : world_run(world);
+    return setjmp(scarce_memory_death) ? bury(world) : world_run(world);
 }
 
 static void guarded_stop(struct world *world)
 {
-    if (setjmp(death)) {
+    if (setjmp(scarce_memory_death)) {
         (void)bury(world);
     } else {
         world_stop(world);
     }
 }
 
-static void mend(void)
-{
-    armed = false;
-}
-
 static char *story(struct life *life)
 {
-    *life = (struct life){.mend = mend,
+    *life = (struct life){.mend = scarce_memory_end,
                           .watch = &watch,
                           .start = guarded_start,
                           .run = guarded_run,
                           .stop = guarded_stop};
-    memset(counts, 0, sizeof counts);
-    armed = true;
     return life_story(life);
 }
 
@@ -292,10 +205,11 @@ struct tally {
     int deaths, ended, stuck;
 };
 
-static _Noreturn void tell(const char *expected, enum owner owner, long site, struct tally *tally)
+static _Noreturn void tell(const char *expected, enum memory_owner owner, long site,
+                           struct tally *tally)
 {
     struct life life;
-    failing[owner] = site;
+    scarce_memory_begin(owner, site);
     if (!getenv("WEIR_TEST_LOG")) {
         (void)!freopen("/dev/null", "w", stderr); /* "out of memory", again and again */
     }
@@ -310,7 +224,7 @@ static _Noreturn void tell(const char *expected, enum owner owner, long site, st
     exit(0);
 }
 
-static void expect_the_same_story(const char *expected, enum owner owner, long site,
+static void expect_the_same_story(const char *expected, enum memory_owner owner, long site,
                                   struct tally *tally)
 {
     pid_t child = fork();
@@ -327,14 +241,15 @@ static void expect_the_same_story(const char *expected, enum owner owner, long s
     }
 }
 
-static void tells_the_same_story_when_memory_is_out(enum owner owner)
+static void tells_the_same_story_when_memory_is_out(enum memory_owner owner)
 {
     struct life life;
     struct tally *tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* the children add to it */
     assert_true(tally != MAP_FAILED);
+    scarce_memory_begin(owner, 0);
     char *expected = story(&life);
-    long sites = counts[owner], tried = 0;
+    long sites = scarce_memory_sites(), tried = 0;
     assert_int_equal(life.ended + life.stuck, 0);
     long stride = getenv("WEIR_EVERY_SITE") ? 1 : sites / SITES_TRIED + 1;
     for (long site = 1; site <= sites; site += stride, tried++) {
@@ -365,6 +280,6 @@ int main(void)
         cmocka_unit_test(ends_the_process_when_it_gets_no_memory),
         cmocka_unit_test(takes_sqlites_lack_of_memory_for_a_passing_error),
     };
-    wrap_sqlite();
+    scarce_memory_register();
     return cmocka_run_group_tests_name("memory faults", tests, NULL, NULL);
 }
