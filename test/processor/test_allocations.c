@@ -2,14 +2,16 @@
  * take, as long as takes have been as long before.
  *
  * Counted are malloc, calloc and realloc as this program's own objects call them (the linker wraps
- * them; SQLite and jansson are shared libraries, and are not ours), while a task's step runs and no
- * call of the port does: the broker in memory allocates as it likes. Takes stay below some thousand
+ * them; SQLite is a shared library and not ours, nor is jansson, though it allocates through our
+ * xmalloc), while a task's step runs and no call of the port does: the broker in memory allocates
+ * as it likes. Takes stay below some thousand
  * records, whose write sets fill the megabyte that an arena keeps; what is beyond goes back after
  * the take, and is asked for again, in blocks of 16 KiB.
  */
 #include "processor/harness_internal.h"
 #include "runtime/task_internal.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,18 @@ void *__wrap_realloc(void *old, size_t size)
 {
     allocations += counting;
     return __real_realloc(old, size);
+}
+
+json_t *__real_json_loadb(const char *text, size_t size, size_t flags, json_error_t *error);
+json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *error);
+
+json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *error)
+{
+    bool before = counting;
+    counting = false;
+    json_t *tree = __real_json_loadb(text, size, flags, error);
+    counting = before;
+    return tree;
 }
 
 /* The calls of a running task that allocate in the broker. One that is forgotten here fails the
