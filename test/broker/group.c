@@ -313,7 +313,11 @@ enum outcome broker_group_serve(struct broker_port *port, struct error *error)
     }
     if (group->rebalancing && !member->rejoined) {
         broker_port_revoke(port, false);
-        find_member(group, port->member)->rejoined = true;
+        member = find_member(group, port->member);
+        if (!member) { /* its session ended while it gave its tasks up */
+            return OK;
+        }
+        member->rejoined = true;
     }
     if (group->rebalancing) {
         complete_rebalance(group);

@@ -18,6 +18,15 @@ static inline uint64_t dice_next(struct dice *dice)
     return z ^ z >> 31;
 }
 
+/* Dice for one purpose: how often others are thrown does not change them. */
+static inline struct dice dice_for(uint64_t seed, uint64_t purpose)
+{
+    struct dice dice = {seed};
+    dice.state = dice_next(&dice) ^ purpose;
+    dice.state = dice_next(&dice);
+    return dice;
+}
+
 static inline uint64_t dice_below(struct dice *dice, uint64_t below)
 {
     return dice_next(dice) % below;

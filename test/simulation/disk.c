@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "simulation/memory.h"
 
 enum { SECTOR_BYTES = 512 };
 
@@ -316,12 +318,19 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
     return below->xDelete(below, name, 0);
 }
 
+static int vfs_randomness(sqlite3_vfs *vfs, int size, char *bytes)
+{
+    (void)vfs;
+    return getrandom(bytes, (size_t)size, 0) == size ? size : 0;
+}
+
 void disk_register(void)
 {
     static sqlite3_vfs vfs;
     if (below) {
         return;
     }
+    memory_register();
     below = sqlite3_vfs_find(NULL);
     CHECK(below != NULL);
     vfs = *below;
@@ -330,6 +339,7 @@ void disk_register(void)
     vfs.szOsFile += (int)sizeof(struct disk_file);
     vfs.xOpen = vfs_open;
     vfs.xDelete = vfs_delete;
+    vfs.xRandomness = vfs_randomness;
     CHECK_EQUAL(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
 }
 

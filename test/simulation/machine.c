@@ -7,12 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "processors.h"
 #include "simulation/disk.h"
 #include "simulation/world.h"
 
-/* One thread, and an instance opens its port in its own round: this is whose. */
+/* One thread, and an instance opens its port in its own round: this is whose. A round may have
+ * another machine's inside. */
 static struct machine *current;
+
+static struct machine *enter(struct machine *machine)
+{
+    struct machine *before = current;
+    current = machine;
+    return before;
+}
+
+struct machine *machine_at_work(void)
+{
+    return current;
+}
 
 static enum outcome open_port(struct port **port, const struct client_options *options,
                               struct error *error)
@@ -26,6 +38,7 @@ static enum outcome open_port(struct port **port, const struct client_options *o
     current->topics[count] = NULL;
     kept.topics = current->topics;
     *port = current->port = broker_port_open(current->broker, &kept);
+    broker_port_skew(*port, current->skew_ms);
     return OK;
 }
 
@@ -36,14 +49,19 @@ static void close_port(struct port *port)
 }
 
 void machine_init(struct machine *machine, struct broker *broker, struct codec *codec,
-                  const char *directory, int number, int32_t partition)
+                  const struct weir_processor *processor, const char *parent, int number,
+                  int32_t partition)
 {
-    *machine = (struct machine){.broker = broker, .codec = codec, .partition = partition};
+    *machine = (struct machine){.broker = broker,
+                                .codec = codec,
+                                .processor = processor,
+                                .number = number,
+                                .partition = partition};
     snprintf(machine->name, sizeof machine->name, "m%d", number);
-    snprintf(machine->directory, sizeof machine->directory, "%s/m%d", directory, number);
+    snprintf(machine->directory, sizeof machine->directory, "%s/m%d", parent, number);
     CHECK_EQUAL(mkdir(machine->directory, 0700), 0);
     machine->settings = (struct settings){
-        .application_id = "inventory",
+        .application_id = processor->name,
         .state_dir = machine->directory,
         .commit_pause_ms = 2,
         .take_max_records = 8, /* small, so that a run has many takes */
@@ -52,18 +70,18 @@ void machine_init(struct machine *machine, struct broker *broker, struct codec *
         .session_timeout_ms = 6000,
         .store_commit_ms = 200,
         .clock_bound_ms = 60000,
-        .delete_retention_ms = 86400000,
+        .delete_retention_ms = WORLD_DELETE_RETENTION_MS,
     };
-    for (size_t i = 0; i < WEIR_LIST_MAX && inventory_processor.settings[i]; i++) {
-        machine->settings.values[i] = inventory_processor.settings[i]->default_value;
+    for (size_t i = 0; i < WEIR_LIST_MAX && processor->settings[i]; i++) {
+        machine->settings.values[i] = processor->settings[i]->default_value;
     }
 }
 
 void machine_start(struct machine *machine)
 {
-    current = machine;
+    struct machine *before = enter(machine);
     const struct instance_options options = {
-        .processor = &inventory_processor,
+        .processor = machine->processor,
         .settings = &machine->settings,
         .codec = machine->codec,
         .partition = machine->partition,
@@ -76,26 +94,38 @@ void machine_start(struct machine *machine)
     machine->starts_ms = INT64_MAX;
     machine->sleeps_until_ms = 0;
     machine->exit_code = 0;
+    current = before;
 }
 
 static void close_instance(struct machine *machine)
 {
-    current = machine;
+    struct machine *before = enter(machine);
     instance_close(machine->instance);
     machine->instance = NULL;
     machine->port = NULL;
+    current = before;
 }
 
 void machine_step(struct machine *machine)
 {
-    current = machine;
+    CHECK(!machine->busy);
+    struct machine *before = enter(machine);
+    machine->busy = true;
     enum outcome outcome = instance_step(machine->instance, &machine->error);
+    machine->busy = false;
     if (machine->port && broker_port_crashed(machine->port)) {
         machine_kill(machine, NULL);
     } else if (outcome != OK) {
         machine->exit_code = machine->error.exit_code;
         close_instance(machine);
     }
+    current = before;
+}
+
+void machine_crash(struct machine *machine)
+{
+    broker_port_crash(machine->port);
+    disk_kill(machine->directory);
 }
 
 static uint64_t draw(void *context, uint64_t below)
@@ -105,7 +135,8 @@ static uint64_t draw(void *context, uint64_t below)
 
 void machine_state_path(const struct machine *machine, int32_t partition, char path[200])
 {
-    snprintf(path, 200, "%s/inventory/p%d.sqlite", machine->directory, (int)partition);
+    snprintf(path, 200, "%s/%s/p%d.sqlite", machine->directory, machine->processor->name,
+             (int)partition);
 }
 
 static void remove_beside(const struct machine *machine, const char *suffix)
@@ -136,6 +167,21 @@ void machine_kill(struct machine *machine, struct dice *power)
 void machine_stop(struct machine *machine)
 {
     close_instance(machine);
+}
+
+void machine_pause(struct machine *machine)
+{
+    if (machine->port) {
+        broker_port_pause(machine->port);
+    }
+}
+
+void machine_skew(struct machine *machine, int64_t ms)
+{
+    machine->skew_ms = ms;
+    if (machine->port) {
+        broker_port_skew(machine->port, ms);
+    }
 }
 
 /* ---- state files ---- */
@@ -184,9 +230,9 @@ static bool copy_all(const struct machine *machine, bool back)
     return any;
 }
 
-void machine_copy_state(struct machine *machine)
+bool machine_copy_state(struct machine *machine)
 {
-    (void)copy_all(machine, false);
+    return copy_all(machine, false);
 }
 
 bool machine_put_copy_back(struct machine *machine)

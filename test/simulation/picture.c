@@ -156,6 +156,7 @@ bool picture_of_state(const char *path, struct buffer *out)
         "SELECT * FROM reservation ORDER BY reservation_id",
         "SELECT * FROM receipt ORDER BY sku, kind, receipt_id",
         "SELECT * FROM backorder ORDER BY sku, promise_ms, seq",
+        "SELECT * FROM customer_units ORDER BY 1, 2",
         "SELECT * FROM timer_row ORDER BY kind, key",
     };
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
@@ -175,22 +176,6 @@ static bool read_checkpoint(const struct broker_record *record, struct codec *co
     arena_reset(arena);
     return codec_decode(codec, &checkpoint_record, record->value, arena, checkpoint, &error) ==
            DECODED;
-}
-
-void picture_last_commit(struct broker *broker, struct codec *codec, int32_t partition,
-                         int64_t *number, int64_t *next)
-{
-    struct broker_record record;
-    struct checkpoint checkpoint;
-    struct arena arena;
-    arena_init(&arena);
-    *number = *next = 0;
-    for (int64_t at = 0; broker_read(broker, "inventory.history", partition, true, &at, &record);) {
-        CHECK(read_checkpoint(&record, codec, &arena, &checkpoint));
-        *number = checkpoint.commit_number;
-        *next = checkpoint.inputs.items[0].next_offset;
-    }
-    arena_release(&arena);
 }
 
 bool picture_of_history(struct broker *broker, struct codec *codec, int32_t partition,

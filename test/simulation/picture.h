@@ -16,11 +16,6 @@ void picture_of_topics(struct broker *broker, struct codec *codec, struct buffer
 /* Every row of a state file. false: it cannot be read. */
 bool picture_of_state(const char *path, struct buffer *out);
 
-/* The last committed checkpoint: its number and where the input goes on; 0 and 0 when there is
- * none. */
-void picture_last_commit(struct broker *broker, struct codec *codec, int32_t partition,
-                         int64_t *number, int64_t *next);
-
 /* Gapless commit numbers and contiguous ranges that end at the input's end; how many records were
  * handled, stale, dead. false, with the reason in `why`, when they are not so. */
 bool picture_of_history(struct broker *broker, struct codec *codec, int32_t partition,

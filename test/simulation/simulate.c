@@ -1,162 +1,126 @@
-/* simulate.c - runs seeds and says which fail.
+/* simulate.c - runs seeds and says which fails.
  *
- *   simulate [--seeds N] [--from S] [--troubles BITS] [--minutes M] [--trace] [--keep]
+ *   simulate [--seeds N] [--from S] [--minutes M] [--world inventory|shop] [--troubles BITS]
+ *            [--only EVENTS | --without EVENTS] [--trace] [--keep]
  *
- * --trace prints what every process logs. --keep leaves the last seed's files. A failing seed ends
- * the run: it prints itself and the command that repeats it, and tries it again with each kind of
- * trouble left out, to say which ones matter.
+ * --world      only worlds of this kind (every fourth seed is a shop)
+ * --troubles   only events of these kinds (world.h)
+ * --only       of the events of seed S only these strike: numbers with commas between, 0 for none
+ * --without    all but these do
+ * --trace      what every process logs, to standard error
+ * --keep       leaves the last seed's files
+ *
+ * A seed that fails ends the run: it is cut down to the events that matter, which are printed with
+ * the command that repeats exactly that.
  * Exit: 0 all is well, 1 a seed failed, 64 usage.
  */
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/log.h"
-#include "simulation/world.h"
+#include "simulation/shrink.h"
 
 struct options {
-    uint64_t seeds, from;
-    unsigned troubles;
-    double minutes;
-    bool trace, keep;
+    struct runner_job job;
+    const char *only, *without;
 };
 
-struct totals {
-    uint64_t seeds, inputs, starts, deaths, faults;
-};
-
-static double now_s(void)
+static bool parse_kind(const char *text, enum world_kind *kind)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    *kind = strcmp(text, "shop") == 0 ? WORLD_SHOP : WORLD_INVENTORY;
+    return strcmp(text, "shop") == 0 || strcmp(text, "inventory") == 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+static bool parse_value(const char *name, const char *value, struct options *options)
 {
-    (void)status, (void)kind, (void)where;
-    return remove(path);
-}
-
-static void make_directory(char path[64])
-{
-    snprintf(path, 64, "%s/weir-simulation-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(path) != NULL);
-}
-
-static bool run(uint64_t seed, unsigned troubles, bool keep, struct totals *totals, char *why,
-                size_t room)
-{
-    char directory[64];
-    struct world_report report;
-    make_directory(directory);
-    bool good = world_run_seed(seed, troubles, directory, &report, why, room);
-    totals->seeds++;
-    totals->inputs += (uint64_t)report.inputs;
-    totals->starts += (uint64_t)report.starts;
-    totals->deaths += (uint64_t)report.deaths;
-    totals->faults += (uint64_t)report.faults;
-    if (keep) {
-        printf("files: %s\n", directory);
+    struct runner_job *job = &options->job;
+    if (strcmp(name, "--seeds") == 0) {
+        job->seeds = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--from") == 0) {
+        job->from = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--troubles") == 0) {
+        job->troubles = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--minutes") == 0) {
+        job->minutes = strtod(value, NULL);
+    } else if (strcmp(name, "--only") == 0) {
+        options->only = value;
+    } else if (strcmp(name, "--without") == 0) {
+        options->without = value;
+    } else if (strcmp(name, "--world") == 0) {
+        return parse_kind(value, &job->kind);
     } else {
-        nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        return false;
     }
-    return good;
-}
-
-/* Which kinds of trouble the failure needs: each is left out if it still fails without. */
-static unsigned shrink(uint64_t seed, unsigned troubles)
-{
-    struct totals ignored = {0};
-    char why[400];
-    for (unsigned bit = 1; bit <= TROUBLE_ALL; bit <<= 1) {
-        if ((troubles & bit) != 0 &&
-            !run(seed, troubles & ~bit, false, &ignored, why, sizeof why)) {
-            troubles &= ~bit;
-        }
-    }
-    return troubles;
-}
-
-static void tell_failure(uint64_t seed, unsigned troubles, const char *why)
-{
-    printf("seed %" PRIu64 " failed: %s\n", seed, why);
-    unsigned least = shrink(seed, troubles);
-    printf("repeat: simulate --from %" PRIu64 " --seeds 1 --troubles %u --trace --keep\n", seed,
-           least);
+    return true;
 }
 
 static bool parse(int argc, char **argv, struct options *options)
 {
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--trace") == 0) {
-            options->trace = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--keep") == 0) {
-            options->keep = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--seeds") == 0) {
-            options->seeds = strtoull(value, NULL, 10);
-        } else if (strcmp(argv[i], "--from") == 0) {
-            options->from = strtoull(value, NULL, 10);
-        } else if (strcmp(argv[i], "--troubles") == 0) {
-            options->troubles = (unsigned)strtoul(value, NULL, 10);
-        } else if (strcmp(argv[i], "--minutes") == 0) {
-            options->minutes = strtod(value, NULL);
-        } else {
+            options->job.trace = "/dev/stderr";
+        } else if (strcmp(argv[i], "--keep") == 0) {
+            options->job.keep = true;
+        } else if (i + 1 == argc || !parse_value(argv[i], argv[i + 1], options)) {
             return false;
+        } else {
+            i++;
         }
-        i++;
     }
-    return options->seeds > 0;
+    return options->job.seeds > 0 && !(options->only && options->without);
+}
+
+/* The seed's events are drawn first; then it is run again with those that are asked for. */
+static bool run_some_events(const struct options *options, struct runner_result *result)
+{
+    struct runner_job draw = options->job, again = options->job;
+    draw.seeds = again.seeds = 1;
+    draw.trace = NULL;
+    draw.keep = false;
+    again.again = true;
+    runner_run(&draw, result);
+    if (!shrink_choose(&result->events, options->only ? options->only : options->without,
+                       !options->only)) {
+        fprintf(stderr, "simulate: seed %" PRIu64 " has events 1 to %zu\n", options->job.from,
+                result->events.count);
+        exit(EXIT_USAGE);
+    }
+    runner_run(&again, result);
+    if (!result->good) {
+        printf("seed %" PRIu64 " failed: %s\n", result->seed, result->why);
+    }
+    return result->good;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seeds = 600, .from = 1, .troubles = TROUBLE_ALL};
+    struct options options = {.job = {.from = 1, .seeds = 600, .troubles = TROUBLE_ALL}};
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: simulate [--seeds N] [--from S] [--troubles BITS] [--minutes M] "
-                        "[--trace] [--keep]\n");
+        fprintf(stderr, "usage: simulate [--seeds N] [--from S] [--minutes M] "
+                        "[--world inventory|shop] [--troubles BITS] [--only EVENTS | --without "
+                        "EVENTS] [--trace] [--keep]\n");
         return EXIT_USAGE;
     }
-    if (options.trace) {
-        log_set_level(LOG_DEBUG);
-    } else if (!freopen("/dev/null", "w", stderr)) { /* a simulated trouble is no news */
-        return EXIT_IO;
+    struct runner_result *result = runner_result_new();
+    bool some = options.only || options.without, good;
+    if (some) {
+        good = run_some_events(&options, result);
+    } else {
+        runner_run(&options.job, result);
+        good = result->good;
     }
-    struct totals totals = {0};
-    double began = now_s(), told = began;
-    char why[400] = "";
-    bool good = true;
-    for (uint64_t i = 0; i < options.seeds && good; i++) {
-        good = run(options.from + i, options.troubles, options.keep, &totals, why, sizeof why);
-        if (!good) {
-            tell_failure(options.from + i, options.troubles, why);
-        }
-        double now = now_s();
-        if (now - told > 20) {
-            told = now;
-            printf("simulate: %" PRIu64 " seeds, %.0f a minute\n", totals.seeds,
-                   (double)totals.seeds * 60 / (now - began));
-            fflush(stdout);
-        }
-        if (options.minutes > 0 && now - began > options.minutes * 60) {
-            break;
-        }
+    if (options.job.keep) {
+        printf("files: %s\n", result->directory);
     }
-    double seconds = now_s() - began;
     printf("%" PRIu64 " seeds from %" PRIu64 " in %.1f s (%.0f a minute): %" PRIu64
-           " inputs, %" PRIu64 " starts, %" PRIu64 " deaths, %" PRIu64 " faults: %s\n",
-           totals.seeds, options.from, seconds, (double)totals.seeds * 60 / seconds, totals.inputs,
-           totals.starts, totals.deaths, totals.faults, good ? "all well" : "FAILED");
+           " inputs, %" PRIu64 " starts, %" PRIu64 " deaths, %" PRIu64 " events: %s\n",
+           result->seeds, options.job.from, result->seconds,
+           (double)result->seeds * 60 / result->seconds, result->inputs, result->starts,
+           result->deaths, result->struck, good ? "all well" : "FAILED");
+    if (!good && !some) {
+        shrink_and_tell(&options.job, result, argv[0]);
+    }
     return good ? EXIT_DONE : 1;
 }

@@ -1,264 +1,89 @@
 /* world.c - see world.h. */
-#include "simulation/world.h"
-
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "load/generator.h"
+#include "processors.h"
 #include "runtime_records.h"
 #include "shop.h"
 #include "simulation/disk.h"
-#include "simulation/machine.h"
-#include "simulation/picture.h"
-#include "simulation/workload.h"
-#include "store/store.h"
+#include "simulation/memory.h"
+#include "simulation/world_internal.h"
 
-enum {
-    MACHINES_MAX = 4,
-    STEPS_MAX = 30000, /* of peace: more is "does not come to rest" */
-    QUIET_MS = 5000,
-};
-
-/* Where transactions leave markers, which may be late. */
-enum { MARKED_TOPICS = 5 };
-static const char *const marked_topics[MARKED_TOPICS] = {"stock.replies", "stock.ledger",
-                                                         "inventory.changelog", "inventory.history",
-                                                         BROKER_OFFSETS};
+enum { STEPS_MAX = 30000 /* of peace: more is "does not come to rest" */ };
 
 static const int64_t start_ms = INT64_C(1790000000000);
 
-struct world {
-    unsigned troubles;
-    struct dice dice;
-    struct broker *broker;
-    struct codec *codec;
-    struct machine machines[MACHINES_MAX];
-    int machine_count;
-    bool members;         /* else fixed: machine i has partition i % WORLD_PARTITIONS */
-    uint64_t fault_every; /* a fault once in so many calls */
-    int faults_left, disturbances_left;
-    bool peace;
-    struct workload workload;
-    int inputs_left;
-    struct buffer value;
-    struct world_report *report;
-    char *why;
-    size_t room;
-};
-
-static bool may(const struct world *world, unsigned trouble)
+bool world_wrong(const struct world *world, const char *format, ...)
 {
-    return !world->peace && (world->troubles & trouble) != 0;
-}
-
-/* ---- faults at calls ---- */
-
-static void choose_request_fault(struct world *world, enum broker_call call,
-                                 struct broker_fault *fault)
-{
-    static const enum broker_fault_kind kinds[] = {FAULT_LOSE_REQUEST, FAULT_LOSE_REPLY,
-                                                   FAULT_HIDDEN_RETRY};
-    static const enum broker_stray strays[] = {STRAY_NONE, STRAY_AFTER_SEND, STRAY_AFTER_OFFSETS};
-    bool transactional = call == CALL_SEND || call == CALL_SEND_OFFSETS || call == CALL_COMMIT ||
-                         call == CALL_ABORT || call == CALL_ADD_PARTITIONS ||
-                         call == CALL_ADD_OFFSETS;
-    fault->kind = kinds[dice_below(&world->dice, transactional ? 3 : 2)];
-    fault->stray = transactional && fault->kind != FAULT_LOSE_REQUEST
-                       ? strays[dice_below(&world->dice, 3)]
-                       : STRAY_NONE;
-}
-
-static void choose_fault(void *context, enum broker_call call, const char *who,
-                         struct broker_fault *fault)
-{
-    (void)who;
-    struct world *world = context;
-    if (world->peace || world->faults_left == 0 ||
-        !dice_once_in(&world->dice, world->fault_every)) {
-        return;
-    }
-    uint64_t what = dice_below(&world->dice, 3);
-    if (what == 0 && may(world, TROUBLE_CRASH)) {
-        fault->kind = dice_once_in(&world->dice, 2) ? FAULT_CRASH_BEFORE : FAULT_CRASH_AFTER;
-    } else if (what == 1 && may(world, TROUBLE_REQUESTS)) {
-        choose_request_fault(world, call, fault);
-    } else if (what == 2 && may(world, TROUBLE_FAILURES)) {
-        fault->kind = FAULT_FAIL;
-        fault->outcome = RETRY;
-        fault->result = call == CALL_INIT ? TXN_DOUBT : TXN_ABORT;
-    } else {
-        return;
-    }
-    world->faults_left--;
-    world->report->faults++;
-    log_event(LOG_DEBUG, "fault", "call=%s kind=%d stray=%d", broker_call_name(call),
-              (int)fault->kind, (int)fault->stray);
-}
-
-static bool choose_disk_fault(void *context, enum disk_call call, const char *path)
-{
-    struct world *world = context;
-    if (!may(world, TROUBLE_DISK) || world->faults_left == 0 ||
-        !dice_once_in(&world->dice, world->fault_every * 4)) {
-        return false;
-    }
-    world->faults_left--;
-    world->report->faults++;
-    log_event(LOG_DEBUG, "disk_fault", "call=%d path=%s", (int)call, path);
-    return true;
-}
-
-/* ---- faults between calls ---- */
-
-static bool any_runs(const struct world *world)
-{
-    for (int i = 0; i < world->machine_count; i++) {
-        if (world->machines[i].instance) {
-            return true;
-        }
-    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(world->run->why, sizeof world->run->why, format, args);
+    va_end(args);
     return false;
 }
 
-static void die(struct world *world, struct machine *machine, bool power)
+int64_t world_age_ms(const struct world *world)
 {
-    world->report->deaths++;
-    machine_kill(machine, power ? &world->dice : NULL);
-}
-
-static void harm_state(struct world *world, struct machine *machine)
-{
-    switch (dice_below(&world->dice, 3)) {
-    case 0:
-        machine_lose_state(machine);
-        break;
-    case 1:
-        machine_copy_state(machine);
-        break;
-    default:
-        (void)machine_put_copy_back(machine);
-    }
-}
-
-static void harm_broker(struct world *world, const struct machine *machine)
-{
-    char id[32];
-    const char *topic = marked_topics[dice_below(&world->dice, MARKED_TOPICS)];
-    switch (dice_below(&world->dice, 4)) {
-    case 0:
-        broker_delay_markers(world->broker, topic, dice_between(&world->dice, 0, 40));
-        break;
-    case 1:
-        snprintf(id, sizeof id, "inventory.p%d", (int)dice_below(&world->dice, WORLD_PARTITIONS));
-        broker_time_out(world->broker, id);
-        break;
-    case 2:
-        broker_compact(world->broker, "inventory.changelog",
-                       (int32_t)dice_below(&world->dice, WORLD_PARTITIONS), false);
-        break;
-    default:
-        if (world->members) {
-            broker_expire_member(world->broker, "inventory", machine->name);
-        }
-    }
-}
-
-static void disturb(struct world *world)
-{
-    struct machine *machine =
-        &world->machines[dice_below(&world->dice, (uint64_t)world->machine_count)];
-    switch (dice_below(&world->dice, 6)) {
-    case 0:
-        if (machine->instance && may(world, TROUBLE_CRASH)) {
-            die(world, machine, false);
-        }
-        break;
-    case 1:
-        if (machine->instance && may(world, TROUBLE_POWER)) {
-            die(world, machine, true);
-        }
-        break;
-    case 2:
-        if (machine->instance && machine->port && may(world, TROUBLE_SLEEP)) {
-            machine->sleeps_until_ms =
-                broker_now_ms(world->broker) + dice_between(&world->dice, 1, 20000);
-            broker_port_pause(machine->port);
-        }
-        break;
-    case 3:
-        if (!machine->instance && may(world, TROUBLE_STATE)) {
-            harm_state(world, machine);
-        }
-        break;
-    case 4:
-        if (may(world, TROUBLE_BROKER)) {
-            harm_broker(world, machine);
-        }
-        break;
-    default:
-        if (may(world, TROUBLE_OFFSETS) && !any_runs(world)) {
-            broker_forget_offsets(world->broker, "inventory");
-        }
-    }
+    return broker_now_ms(world->broker) - start_ms;
 }
 
 /* ---- time goes on ---- */
 
 static void next_input(struct world *world)
 {
-    char key[32];
-    workload_next(&world->workload, key, &world->value);
-    broker_produce(world->broker, stock_commands_topic.name, -1,
-                   (struct weir_bytes){(const uint8_t *)key, strlen(key)},
-                   (struct weir_bytes){world->value.data, world->value.size}, NULL, 0);
+    if (world->shop) {
+        shop_next_input(world);
+    } else {
+        char key[32];
+        workload_next(&world->workload, key, &world->value);
+        broker_produce(world->broker, stock_commands_topic.name, -1,
+                       (struct weir_bytes){(const uint8_t *)key, strlen(key)},
+                       (struct weir_bytes){world->value.data, world->value.size}, NULL, 0);
+    }
     world->inputs_left--;
-    world->report->inputs++;
+    world->run->report.inputs++;
 }
 
-static bool is_rival(const struct world *world, int number)
+static void plan_restart(const struct world *world, struct machine *machine)
 {
-    return !world->members && number >= WORLD_PARTITIONS;
-}
-
-static void plan_restart(struct world *world, int number)
-{
-    struct machine *machine = &world->machines[number];
-    int64_t longest_ms = is_rival(world, number)         ? 20000
-                         : dice_once_in(&world->dice, 4) ? 8000
-                                                         : 50;
-    machine->starts_ms = broker_now_ms(world->broker) + dice_between(&world->dice, 0, longest_ms);
+    struct dice dice =
+        dice_for(world->run->seed, (uint64_t)(machine->number * 1000 + machine->starts));
+    int64_t longest_ms = machine->rival ? 20000 : dice_once_in(&dice, 4) ? 8000 : 50;
+    machine->starts_ms = broker_now_ms(world->broker) + dice_between(&dice, 0, longest_ms);
 }
 
 /* false: it ended as no fault explains. */
-static bool look_after(struct world *world, int number)
+static bool look_after(struct world *world, struct machine *machine)
 {
-    struct machine *machine = &world->machines[number];
     int64_t now = broker_now_ms(world->broker);
     if (machine->instance && now >= machine->sleeps_until_ms) {
         machine_step(machine);
         if (!machine->instance) {
             if (machine->exit_code != EXIT_TRY_AGAIN && machine->exit_code != EXIT_IO) {
-                snprintf(world->why, world->room, "%s ended with %d: %s", machine->name,
-                         machine->exit_code, machine->error.text);
-                return false;
+                return world_wrong(world, "%s ended with %d: %s", machine->name, machine->exit_code,
+                                   machine->error.text);
             }
-            plan_restart(world, number);
+            plan_restart(world, machine);
         }
     } else if (!machine->instance && machine->starts_ms == INT64_MAX) {
-        plan_restart(world, number); /* killed between two rounds */
+        plan_restart(world, machine); /* killed between two rounds */
     } else if (!machine->instance && now >= machine->starts_ms) {
         machine_start(machine);
     }
     return true;
 }
 
+/* Which steps there are is decided by the seed alone. */
 static bool trouble(struct world *world)
 {
     while (world->inputs_left > 0 || world->disturbances_left > 0) {
-        uint64_t what = dice_below(&world->dice, 100);
+        fate_step(&world->fate);
+        uint64_t what = dice_below(&world->dice, 100), which = dice_next(&world->dice);
         if (what < 70) {
-            if (!look_after(world, (int)dice_below(&world->dice, (uint64_t)world->machine_count))) {
+            if (!look_after(world, &world->machines[which % (uint64_t)world->machine_count])) {
                 return false;
             }
         } else if (what < 80) {
@@ -270,7 +95,7 @@ static bool trouble(struct world *world)
             broker_advance(world->broker, dice_between(&world->dice, 1, long_time ? 9000 : 12));
         } else if (world->disturbances_left > 0) {
             world->disturbances_left--;
-            disturb(world);
+            trouble_disturb(world);
         }
     }
     return true;
@@ -282,11 +107,17 @@ static bool trouble(struct world *world)
  * commits none before the next input. */
 static bool all_read(const struct world *world)
 {
-    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
-        int64_t number, next;
-        picture_last_commit(world->broker, world->codec, partition, &number, &next);
-        if (next != broker_log(world->broker, stock_commands_topic.name, partition).high) {
-            return false;
+    for (int i = 0; i < world->processor_count; i++) {
+        const struct weir_processor *processor = world->processors[i];
+        for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
+            struct last_commit last = last_commit_of(world, processor, partition);
+            for (size_t k = 0; processor->inputs[k].topic; k++) {
+                struct broker_record record;
+                if (broker_read(world->broker, processor->inputs[k].topic->name, partition, true,
+                                &last.next[k], &record)) {
+                    return false;
+                }
+            }
         }
     }
     return true;
@@ -311,7 +142,7 @@ static int64_t next_wake_ms(const struct world *world)
 static bool all_run(const struct world *world)
 {
     for (int i = 0; i < world->machine_count; i++) {
-        if (!world->machines[i].instance && !is_rival(world, i)) {
+        if (!world->machines[i].instance && !world->machines[i].rival) {
             return false;
         }
     }
@@ -322,21 +153,20 @@ static bool round_of_all(struct world *world)
 {
     for (int i = 0; i < world->machine_count; i++) {
         struct machine *machine = &world->machines[i];
-        if (!machine->instance && machine->starts_ms == INT64_MAX && !is_rival(world, i)) {
+        if (!machine->instance && machine->starts_ms == INT64_MAX && !machine->rival) {
             machine->starts_ms = broker_now_ms(world->broker);
         }
-        if (!look_after(world, i)) {
+        if (!look_after(world, machine)) {
             return false;
         }
-        if (!machine->instance && is_rival(world, i)) {
+        if (!machine->instance && machine->rival) {
             machine->starts_ms = INT64_MAX; /* in peace every partition has one process */
         }
     }
     return true;
 }
 
-/* Until every input is read and nobody has anything to do within so many milliseconds. */
-static bool settle(struct world *world, int64_t quiet_ms)
+bool world_settle(struct world *world, int64_t quiet_ms)
 {
     int quiet = 0;
     for (int step = 0; step < STEPS_MAX; step++) {
@@ -352,23 +182,23 @@ static bool settle(struct world *world, int64_t quiet_ms)
         int64_t ahead_ms = wake_ms > now ? wake_ms - now : 0;
         broker_advance(world->broker, ahead_ms < 1 ? step % 4 == 0 : ahead_ms < 50 ? ahead_ms : 50);
     }
-    snprintf(world->why, world->room, "it does not come to rest: %s, next at %" PRId64 " ms",
-             all_read(world) ? "all is read" : "not all is read",
-             next_wake_ms(world) - broker_now_ms(world->broker));
-    return false;
+    return world_wrong(world, "it does not come to rest: %s, next at %" PRId64 " ms",
+                       all_read(world) ? "all is read" : "not all is read",
+                       next_wake_ms(world) - broker_now_ms(world->broker));
 }
 
 static void make_peace(struct world *world)
 {
     world->peace = true;
-    for (size_t i = 0; i < MARKED_TOPICS; i++) {
-        broker_delay_markers(world->broker, marked_topics[i], 0);
-        broker_release_markers(world->broker, marked_topics[i]);
+    for (int i = 0; i < world->marked_count; i++) {
+        broker_delay_markers(world->broker, world->marked[i], 0);
+        broker_release_markers(world->broker, world->marked[i]);
     }
     for (int i = 0; i < world->machine_count; i++) {
         struct machine *machine = &world->machines[i];
         machine->sleeps_until_ms = 0;
-        if (is_rival(world, i)) {
+        machine_skew(machine, 0);
+        if (machine->rival) {
             if (machine->instance) {
                 machine_kill(machine, NULL);
             }
@@ -399,20 +229,44 @@ static struct codec *the_codec(void)
     return codec;
 }
 
-static void open_broker(struct world *world)
+static void create_topic(struct world *world, const char *name, const char *suffix, bool compacted)
+{
+    char full[40];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    for (int i = 0; i < world->marked_count; i++) {
+        if (strcmp(world->marked[i], full) == 0) {
+            return;
+        }
+    }
+    CHECK(world->marked_count < MARKED_MAX);
+    memcpy(world->marked[world->marked_count++], full, sizeof full);
+    broker_create_topic(world->broker, full, WORLD_PARTITIONS, compacted);
+}
+
+void world_open_broker(struct world *world)
 {
     world->codec = the_codec();
     world->broker = broker_open(start_ms);
-    broker_create_topic(world->broker, stock_commands_topic.name, WORLD_PARTITIONS, false);
-    broker_create_topic(world->broker, "stock.commands.dlq", WORLD_PARTITIONS, false);
-    broker_create_topic(world->broker, stock_replies_topic.name, WORLD_PARTITIONS, false);
-    broker_create_topic(world->broker, stock_ledger_topic.name, WORLD_PARTITIONS, false);
-    broker_create_topic(world->broker, stock_levels_topic.name, WORLD_PARTITIONS, true);
-    broker_create_topic(world->broker, "inventory.changelog", WORLD_PARTITIONS, true);
-    broker_create_topic(world->broker, "inventory.history", WORLD_PARTITIONS, false);
+    for (int i = 0; i < world->processor_count; i++) {
+        const struct weir_processor *processor = world->processors[i];
+        create_topic(world, processor->name, ".changelog", true);
+        create_topic(world, processor->name, ".history", false);
+        for (size_t k = 0; processor->inputs[k].topic; k++) {
+            create_topic(world, processor->inputs[k].topic->name, "", false);
+            create_topic(world, processor->inputs[k].topic->name, ".dlq", false);
+        }
+        for (size_t k = 0; processor->outputs[k]; k++) {
+            create_topic(world, processor->outputs[k]->name, "", false);
+        }
+        for (size_t k = 0; processor->views[k].topic; k++) {
+            create_topic(world, processor->views[k].topic->name, "", true);
+        }
+    }
+    CHECK(world->marked_count < MARKED_MAX);
+    snprintf(world->marked[world->marked_count++], sizeof world->marked[0], "%s", BROKER_OFFSETS);
 }
 
-static void close_world(struct world *world)
+void world_close(struct world *world)
 {
     for (int i = 0; i < world->machine_count; i++) {
         if (world->machines[i].instance) {
@@ -422,210 +276,99 @@ static void close_world(struct world *world)
     }
     broker_set_chooser(world->broker, NULL, NULL);
     broker_close(world->broker);
+    generator_close(world->generator);
     workload_release(&world->workload);
     buffer_release(&world->value);
 }
 
-/* The same inputs at the same times, one process for each partition that begins when all of them
- * are there and the clock stands where the other world's does: nothing goes wrong. */
-static bool run_reference(struct world *reference, const struct world *world, const char *directory,
-                          struct world_report *report)
+static struct machine *add_machine(struct world *world, const struct weir_processor *processor,
+                                   int32_t partition)
 {
-    *reference = (struct world){.peace = true,
-                                .report = report,
-                                .why = world->why,
-                                .room = world->room,
-                                .machine_count = WORLD_PARTITIONS};
-    open_broker(reference);
-    int64_t at[WORLD_PARTITIONS] = {0};
-    for (;;) {
-        struct broker_record next = {.timestamp_ms = INT64_MAX};
-        int32_t from = -1;
-        for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
-            int64_t offset = at[partition];
-            struct broker_record record;
-            if (broker_read(world->broker, stock_commands_topic.name, partition, true, &offset,
-                            &record) &&
-                record.timestamp_ms < next.timestamp_ms) {
-                next = record;
-                from = partition;
-            }
-        }
-        if (from < 0) {
-            break;
-        }
-        at[from] = next.offset + 1;
-        broker_advance(reference->broker, next.timestamp_ms - broker_now_ms(reference->broker));
-        broker_produce(reference->broker, stock_commands_topic.name, from, next.key, next.value,
-                       NULL, 0);
-    }
-    for (int i = 0; i < WORLD_PARTITIONS; i++) {
-        machine_init(&reference->machines[i], reference->broker, reference->codec, directory,
-                     10 + i, i);
-    }
-    broker_advance(reference->broker,
-                   broker_now_ms(world->broker) - broker_now_ms(reference->broker));
-    return settle(reference,
-                  QUIET_MS / 10); /* so that no timer of a later time fires in it alone */
+    CHECK(world->machine_count < MACHINES_MAX);
+    struct machine *machine = &world->machines[world->machine_count];
+    machine_init(machine, world->broker, world->codec, processor, world->run->directory,
+                 world->machine_count, partition);
+    world->machine_count++;
+    return machine;
 }
 
-/* ---- the comparison ---- */
-
-static bool is_there(void *context, int columns, const char *const *names,
-                     const char *const *values, const int *types)
+/* Fixed: one process for each partition. Members: one to three of them. Rivals: a second process
+ * for a partition, or of a member's name. */
+static void add_machines(struct world *world, const struct weir_processor *processor, bool rivals)
 {
-    (void)columns, (void)names, (void)values, (void)types;
-    *(bool *)context = true;
-    return false;
-}
-
-static bool draw_state(const struct world *world, int32_t partition, struct buffer *out)
-{
-    int64_t number, next;
-    picture_last_commit(world->broker, world->codec, partition, &number, &next);
-    for (int i = 0; i < world->machine_count && number > 0; i++) {
-        char path[200], sql[100];
-        struct error error;
-        bool here = false;
-        machine_state_path(&world->machines[i], partition, path);
-        snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64, number);
-        if (store_query(path, sql, is_there, &here, &error) != OK) {
-            continue;
-        }
-        if (here) {
-            return picture_of_state(path, out);
-        }
+    int count =
+        world->members ? (int)dice_between(&world->dice, 1, world->shop ? 2 : 3) : WORLD_PARTITIONS;
+    struct machine *first = &world->machines[world->machine_count];
+    for (int i = 0; i < count; i++) {
+        (void)add_machine(world, processor, world->members ? -1 : i);
     }
-    return number == 0;
-}
-
-static bool check_group(const struct world *world, int32_t partition)
-{
-    int64_t number, next;
-    long long said = 0;
-    struct port_offset offset;
-    picture_last_commit(world->broker, world->codec, partition, &number, &next);
-    bool stable =
-        broker_offsets(world->broker, "inventory", stock_commands_topic.name, partition, &offset);
-    if (!stable) {
-        return false;
-    }
-    return offset.offset < 0 ||
-           (offset.offset == next && sscanf(offset.metadata, "weir1 %lld", &said) == 1 &&
-            said == number);
-}
-
-static bool draw(struct world *world, struct buffer *out)
-{
-    for (int i = 0; i < world->machine_count; i++) {
-        if (world->machines[i].instance) {
-            machine_stop(&world->machines[i]);
-        }
-    }
-    picture_of_topics(world->broker, world->codec, out);
-    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
-        if (!picture_of_history(world->broker, world->codec, partition, out, world->why,
-                                world->room)) {
-            return false;
-        }
-        if (!check_group(world, partition)) {
-            snprintf(world->why, world->room,
-                     "partition %d: the group's offset is not the last checkpoint's",
-                     (int)partition);
-            return false;
-        }
-        if (!draw_state(world, partition, out)) {
-            snprintf(world->why, world->room,
-                     "partition %d: no state file stands at the group's commit", (int)partition);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void write_picture(const char *directory, const char *name, struct buffer *picture)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *file = fopen(path, "we");
-    if (file) {
-        fputs(buffer_string(picture), file);
-        fclose(file);
+    for (int i = 0; rivals && i < (world->members ? 1 : count); i++) {
+        struct machine *rival = add_machine(world, processor, first[i].partition);
+        memcpy(rival->name, first[i].name, sizeof rival->name);
+        rival->rival = true;
     }
 }
 
-static bool compare(struct world *world, struct world *reference, const char *directory)
+static void open_world(struct world *world)
 {
-    struct buffer found, expected;
-    buffer_init(&found);
-    buffer_init(&expected);
-    bool same = draw(reference, &expected) && draw(world, &found);
-    if (same && strcmp(buffer_string(&found), buffer_string(&expected)) != 0) {
-        same = false;
-        write_picture(directory, "expected", &expected);
-        write_picture(directory, "found", &found);
-        snprintf(world->why, world->room,
-                 "a reader sees something else than without faults: diff %s/expected %s/found",
-                 directory, directory);
-    }
-    buffer_release(&found);
-    buffer_release(&expected);
-    return same;
-}
-
-/* ---- a run ---- */
-
-static void open_world(struct world *world, const char *directory)
-{
-    open_broker(world);
-    world->workload.dice = &world->dice;
-    broker_set_pace(world->broker, (enum broker_pace)dice_below(&world->dice, 3));
-    world->members = dice_once_in(&world->dice, 2);
-    bool rivals = may(world, TROUBLE_RIVALS) && dice_once_in(&world->dice, 3);
-    world->machine_count = world->members ? (int)dice_between(&world->dice, 1, 3)
-                           : rivals       ? MACHINES_MAX
-                                          : WORLD_PARTITIONS;
-    world->inputs_left = (int)dice_between(&world->dice, 5, 60);
+    struct dice *dice = &world->dice;
+    unsigned troubles = world->run->troubles;
     static const uint64_t every[] = {0, 15, 40, 120, 400};
-    world->fault_every = every[dice_below(&world->dice, 5)];
-    world->faults_left = (int)dice_between(&world->dice, 1, 15);
-    world->disturbances_left = (int)dice_between(&world->dice, 0, 12);
-    for (int i = 0; i < world->machine_count; i++) {
-        machine_init(&world->machines[i], world->broker, world->codec, directory, i,
-                     world->members ? -1 : i % WORLD_PARTITIONS);
-        plan_restart(world, i);
+    world->shop = world->run->kind == WORLD_SHOP ||
+                  (world->run->kind == WORLD_BY_SEED && world->run->seed % 4 == 0);
+    world->processors[world->processor_count++] = &inventory_processor;
+    if (world->shop) {
+        world->processors[world->processor_count++] = &order_processor;
+        world->processors[world->processor_count++] = &intake_processor;
     }
-    broker_set_chooser(world->broker, choose_fault, world);
-    disk_set_chooser(choose_disk_fault, world);
+    world_open_broker(world);
+    broker_set_pace(world->broker, (enum broker_pace)dice_below(dice, 3));
+    world->members = dice_once_in(dice, 2);
+    bool rivals = dice_once_in(dice, 3) && (troubles & TROUBLE_RIVALS) != 0;
+    world->inputs_left = (int)dice_between(dice, 5, world->shop ? 30 : 60);
+    if (world->shop) {
+        shop_open(world);
+    }
+    world->fault_every = every[dice_below(dice, 5)];
+    world->fate.left = (int)dice_between(dice, 1, 15);
+    world->disturbances_left = (int)dice_between(dice, 0, 12);
+    for (int i = 0; i < world->processor_count; i++) {
+        add_machines(world, world->processors[i], rivals && (!world->shop || i == 0));
+    }
+    for (int i = 0; i < world->machine_count; i++) {
+        plan_restart(world, &world->machines[i]);
+    }
 }
 
-bool world_run_seed(uint64_t seed, unsigned troubles, const char *directory,
-                    struct world_report *report, char *why, size_t room)
+/* Timers of a later time fire. */
+static bool time_goes_by(struct world *world)
 {
     static const int64_t later_ms[] = {1000, 120 * 1000, INT64_C(9) * 24 * 3600 * 1000};
-    *report = (struct world_report){0};
-    struct world world = {
-        .troubles = troubles, .dice = {seed}, .report = report, .why = why, .room = room};
+    broker_advance(world->broker, later_ms[world->shop ? 2 : dice_below(&world->dice, 3)]);
+    return world_settle(world, QUIET_MS);
+}
+
+bool world_run(struct world_run *run)
+{
+    run->report = (struct world_report){0};
+    run->why[0] = 0;
+    struct world world = {.run = run, .dice = dice_for(run->seed, 'w')};
+    struct dice inputs = dice_for(run->seed, 'i');
+    world.workload.dice = &inputs;
     disk_register();
-    open_world(&world, directory);
+    memory_set_chance(run->seed);
+    fate_init(&world.fate, run->events, run->again, run->seed);
+    open_world(&world);
+    trouble_watch(&world);
     bool good = trouble(&world);
     make_peace(&world);
-    good = good && settle(&world, QUIET_MS);
-    if (good) {
-        broker_advance(world.broker, later_ms[dice_below(&world.dice, 3)]);
-        good = settle(&world, QUIET_MS);
-    }
+    trouble_watch(NULL);
+    good = good && world_settle(&world, QUIET_MS) && time_goes_by(&world);
     for (int i = 0; i < world.machine_count; i++) {
-        report->starts += world.machines[i].starts;
+        run->report.starts += world.machines[i].starts;
     }
-    struct world reference;
-    struct world_report ignored;
-    if (good) {
-        good = run_reference(&reference, &world, directory, &ignored) &&
-               compare(&world, &reference, directory);
-        close_world(&reference);
-    }
-    close_world(&world);
-    disk_set_chooser(NULL, NULL);
+    good = good && (world.shop ? shop_audit(&world) : compare_with_reference(&world));
+    good = good && finding_check(&world);
+    world_close(&world);
     return good;
 }

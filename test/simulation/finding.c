@@ -1,0 +1,199 @@
+/* finding.c - what only a person may mend, and how it is found.
+ *
+ * While nothing runs, topics are made anew, records deleted or offsets set. Whoever starts then and
+ * has a task that it concerns must say so and stop, and must not write.
+ *
+ * One thing cannot be found: an input made anew that has grown beyond the old one's last commit.
+ * Its topic id would tell, which librdkafka 2.0.2 does not ask for.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/metadata.h"
+#include "simulation/world_internal.h"
+
+enum { ROUNDS = 500, ROUND_MS = 40 }; /* longer than a session, so that members take over */
+
+/* What is done, and which tasks it concerns. */
+struct damage {
+    const char *what;
+    const struct weir_processor *processor;
+    bool concerns[WORLD_PARTITIONS];
+    int64_t written[WORLD_PARTITIONS]; /* the end of each task's history */
+};
+
+static const char *topic_of(const struct weir_processor *processor, const char *suffix,
+                            char name[40])
+{
+    snprintf(name, 40, "%s%s", processor->name, suffix);
+    return name;
+}
+
+static bool group_stands(const struct world *world, const struct damage *damage, int32_t partition,
+                         struct port_offset *offset)
+{
+    return broker_offsets(world->broker, damage->processor->name,
+                          damage->processor->inputs[0].topic->name, partition, offset) &&
+           offset->offset >= 0;
+}
+
+/* ---- damages ---- */
+
+/* Without an offset and a file it is a first start: nobody could know better. */
+static void changelog_anew(struct world *world, struct damage *damage)
+{
+    char name[40];
+    damage->what = "the changelog is made anew";
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        struct port_offset offset;
+        damage->concerns[p] = group_stands(world, damage, p, &offset);
+    }
+    broker_recreate_topic(world->broker, topic_of(damage->processor, ".changelog", name));
+}
+
+static void input_anew(struct world *world, struct damage *damage)
+{
+    damage->what = "an input is made anew";
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        damage->concerns[p] = last_commit_of(world, damage->processor, p).next[0] > 0;
+    }
+    broker_recreate_topic(world->broker, damage->processor->inputs[0].topic->name);
+}
+
+/* Two records come, and are deleted before anybody reads them. */
+static void input_cut_off(struct world *world, struct damage *damage)
+{
+    const char *topic = damage->processor->inputs[0].topic->name;
+    damage->what = "unread input is deleted";
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        damage->concerns[p] = last_commit_of(world, damage->processor, p).number > 0;
+        const struct weir_bytes bytes = {(const uint8_t *)"x", 1};
+        for (int i = 0; i < 2; i++) {
+            broker_produce(world->broker, topic, p, bytes, bytes, NULL, 0);
+        }
+        broker_truncate(world->broker, topic, p, broker_log(world->broker, topic, p).high);
+    }
+}
+
+/* Only the first input is touched: with two of them the other still says what is right. */
+static void offsets_set(struct world *world, struct damage *damage, bool by_weir)
+{
+    damage->what = by_weir ? "the group's offset is set back" : "someone sets the group's offset";
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        struct port_offset offset;
+        struct last_commit last = last_commit_of(world, damage->processor, p);
+        if (last.number < 2 || !group_stands(world, damage, p, &offset)) {
+            continue;
+        }
+        int64_t number;
+        char incarnation[33] = "";
+        CHECK(metadata_read(offset.metadata, offset.offset, &number, incarnation));
+        damage->concerns[p] = true;
+        for (size_t k = 0; damage->processor->inputs[k].topic && (by_weir || k == 0); k++) {
+            struct port_offset set = {.topic = damage->processor->inputs[k].topic->name,
+                                      .offset = by_weir && k == 0 ? 0 : last.next[k]};
+            if (by_weir) {
+                metadata_write(number - 1, incarnation, set.offset, set.metadata);
+            }
+            broker_set_offsets(world->broker, damage->processor->name, p, &set, 1);
+        }
+    }
+}
+
+static void do_damage(struct world *world, struct damage *damage)
+{
+    switch (dice_below(&world->dice, 5)) {
+    case 0:
+        changelog_anew(world, damage);
+        break;
+    case 1:
+        input_anew(world, damage);
+        break;
+    case 2:
+        input_cut_off(world, damage);
+        break;
+    case 3:
+        offsets_set(world, damage, true);
+        break;
+    default:
+        offsets_set(world, damage, false);
+    }
+}
+
+/* ---- what comes of it ---- */
+
+static int64_t written(const struct world *world, const struct damage *damage, int32_t partition)
+{
+    char name[40];
+    return broker_log(world->broker, topic_of(damage->processor, ".history", name), partition).high;
+}
+
+static bool concerned(const struct world *world, const struct damage *damage,
+                      const struct machine *machine)
+{
+    bool any = damage->concerns[0] || damage->concerns[1];
+    return machine->processor == damage->processor && !machine->rival &&
+           (world->members ? any : damage->concerns[machine->partition]);
+}
+
+static void run_a_round(struct world *world, const struct damage *damage)
+{
+    for (int i = 0; i < world->machine_count; i++) {
+        struct machine *machine = &world->machines[i];
+        bool ended = machine->exit_code == EXIT_CONFIG;
+        if (machine->processor != damage->processor || machine->rival || ended) {
+            continue;
+        }
+        if (!machine->instance) {
+            machine_start(machine);
+        } else {
+            machine_step(machine);
+        }
+    }
+    broker_advance(world->broker, ROUND_MS);
+}
+
+static bool all_have_stopped(const struct world *world, const struct damage *damage)
+{
+    for (int i = 0; i < world->machine_count; i++) {
+        const struct machine *machine = &world->machines[i];
+        if (concerned(world, damage, machine) &&
+            (machine->instance || machine->exit_code != EXIT_CONFIG)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool finding_check(struct world *world)
+{
+    if ((world->run->troubles & TROUBLE_TOPICS) == 0 || !dice_once_in(&world->dice, 3)) {
+        return true;
+    }
+    struct damage damage = {
+        .processor = world->processors[dice_below(&world->dice, (uint64_t)world->processor_count)]};
+    for (int i = 0; i < world->machine_count; i++) {
+        if (world->machines[i].instance) {
+            machine_stop(&world->machines[i]);
+        }
+        world->machines[i].exit_code = 0;
+    }
+    do_damage(world, &damage);
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        damage.written[p] = written(world, &damage, p);
+    }
+    for (int round = 0; round < ROUNDS && !all_have_stopped(world, &damage); round++) {
+        run_a_round(world, &damage);
+    }
+    if (!all_have_stopped(world, &damage)) {
+        return world_wrong(world, "%s: %s, and nobody stops", damage.processor->name, damage.what);
+    }
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        if (damage.concerns[p] && damage.written[p] != written(world, &damage, p)) {
+            return world_wrong(world, "%s.p%d: %s, and it goes on", damage.processor->name, (int)p,
+                               damage.what);
+        }
+    }
+    return true;
+}

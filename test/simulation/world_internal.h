@@ -1,0 +1,101 @@
+/* world_internal.h - a run from the inside.
+ *
+ * world.c     a run: its parts, its steps, how it comes to rest
+ * trouble.c   the events: which strike, and what they do
+ * compare.c   inventory alone: what is there in the end, and what should be
+ * shop.c      the whole shop: what comes in, and the audit of what came of it
+ * finding.c   topics made anew, and offsets that someone else has set
+ */
+#ifndef WEIR_TEST_SIMULATION_WORLD_INTERNAL_H
+#define WEIR_TEST_SIMULATION_WORLD_INTERNAL_H
+
+#include "simulation/machine.h"
+#include "simulation/workload.h"
+#include "simulation/world.h"
+
+enum { MACHINES_MAX = 10, PROCESSORS_MAX = 3, MARKED_MAX = 32, QUIET_MS = 5000 };
+
+struct world {
+    struct world_run *run;
+    struct dice dice; /* of steps, machines and times: the same whatever happens */
+    struct fate fate;
+    struct broker *broker;
+    struct codec *codec;
+    bool shop;
+    const struct weir_processor *processors[PROCESSORS_MAX];
+    int processor_count;
+    struct machine machines[MACHINES_MAX];
+    int machine_count;
+    bool members;                /* else fixed */
+    char marked[MARKED_MAX][40]; /* where transactions leave markers, which may be late */
+    int marked_count;
+    uint64_t fault_every; /* an event once in so many calls */
+    int disturbances_left;
+    bool peace;
+    bool began_anew; /* every topic was made anew */
+    struct workload workload;
+    struct generator *generator; /* of orders: the shop's */
+    int inputs_left;
+    struct buffer value;
+};
+
+/* ---- world.c ---- */
+
+/* A broker with the topics of the world's processors; the start of every world's time. */
+void world_open_broker(struct world *world);
+void world_close(struct world *world);
+
+/* false, with the reason in run->why. */
+bool world_wrong(const struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Since the world began. */
+int64_t world_age_ms(const struct world *world);
+
+/* Until every input is read and nobody has anything to do within so many milliseconds. */
+bool world_settle(struct world *world, int64_t quiet_ms);
+
+/* ---- trouble.c ---- */
+
+/* Calls, disks and memory fail from now on as the fate of this world says; NULL: they do not. */
+void trouble_watch(struct world *world);
+
+/* An event between two steps. */
+void trouble_disturb(struct world *world);
+
+/* ---- compare.c ---- */
+
+/* A task's last committed checkpoint: its number, and where each input of the processor goes on; 0
+ * when there is none. */
+struct last_commit {
+    int64_t number, next[WEIR_LIST_MAX];
+};
+struct last_commit last_commit_of(const struct world *world, const struct weir_processor *processor,
+                                  int32_t partition);
+
+/* The state file that stands at the task's last commit, on whichever machine. false: none does. */
+bool compare_find_state(const struct world *world, const struct weir_processor *processor,
+                        int32_t partition, char path[200]);
+
+/* Everything has ended: does the group stand at the last checkpoint, and a state file with it? */
+bool compare_tasks(struct world *world);
+
+/* Is what is there what would be there had nothing gone wrong? */
+bool compare_with_reference(struct world *world);
+
+/* ---- shop.c ---- */
+
+void shop_open(struct world *world);
+
+/* The next order, cancellation or delivery. */
+void shop_next_input(struct world *world);
+bool shop_audit(struct world *world);
+
+/* ---- finding.c ---- */
+
+/* Whatever runs is stopped; something is done to topics or offsets that only a person may mend; all
+ * is started again: whoever has a task that it concerns must stop with EXIT_CONFIG, and nothing may
+ * be written. */
+bool finding_check(struct world *world);
+
+#endif
