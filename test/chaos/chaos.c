@@ -1,0 +1,360 @@
+/* chaos.c - spells of faults under load, and after each a quiet one in which everything must settle
+ * and every book must balance.
+ *
+ *   chaos --minutes M --seed S --dir DIR --weir PROGRAM --kafka SCRIPT --port N [...]
+ *
+ * Started by scripts/chaos, which has built the program, started the broker and made the topics;
+ * its head says what all this is for. Exit: 0 exactly once, 65 not, or not everything was tried.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "chaos/nemesis.h"
+#include "chaos/options.h"
+#include "chaos/watcher.h"
+#include "processors.h"
+
+enum {
+    SAY_EVERY_MS = 10000,
+    UP_WITHIN_MS = 60000,
+    LOAD_WITHIN_MS = 120000,
+    SETTLED_WITHIN_S = 120,
+    WELL_WITHIN_MS = 60000,
+    AUDIT_WITHIN_MS = 300000,
+    LAST_LOOK_MS = 1500,
+    BROKER_MS = 30000,
+    SPELL_LEAST_MS = 10000,
+    QUIET_MS = 15000, /* what a quiet spell takes, about */
+};
+
+struct chaos {
+    struct options options;
+    struct results results;
+    struct fleet fleet;
+    struct nemesis nemesis;
+    struct proxy *proxy;
+    struct watcher *watcher;
+    struct admin *admin;
+    char config[400];
+    int64_t records; /* of order.raw */
+    int spell;
+    enum mode mode;
+};
+
+static bool kill_client(void *context, const char *id)
+{
+    return fleet_kill_client(context, id);
+}
+
+/* ---- load ---- */
+
+static struct child *place_orders(struct chaos *chaos, int64_t ms)
+{
+    const struct options *options = &chaos->options;
+    char orders[24], rate[24], seed[32], run_id[60];
+    snprintf(orders, sizeof orders, "%d", (int)(options->rate * (double)ms / 1000) + 1);
+    snprintf(rate, sizeof rate, "%g", options->rate);
+    snprintf(seed, sizeof seed, "%" PRIu64, options->seed * 1000 + (uint64_t)chaos->spell);
+    snprintf(run_id, sizeof run_id, "c%" PRIu64 "-%d", options->seed, chaos->spell);
+    const char *arguments[] = {options->weir,   "load",    "-c",       chaos->config,
+                               "--orders",      orders,    "--rate",   rate,
+                               "--seed",        seed,      "--run-id", run_id,
+                               "--skus",        "300",     "--policy", "mix",
+                               "--auto-accept", "--short", "0.03",     "--cancels",
+                               "0.03",          "--dirty", "0.01",     NULL};
+    char path[400];
+    snprintf(path, sizeof path, "%s/logs/load.log", options->directory);
+    unlink(path);
+    return fleet_command(&chaos->fleet, "load", arguments);
+}
+
+/* Adds what was sent to the records that must be answered. */
+static bool count_orders(struct chaos *chaos)
+{
+    char path[400], line[300];
+    snprintf(path, sizeof path, "%s/logs/load.log", chaos->options.directory);
+    FILE *file = fopen(path, "re");
+    bool found = false;
+    while (file && fgets(line, sizeof line, file)) {
+        int64_t orders, lines, cancels;
+        if (sscanf(line, "placed %" SCNd64 " orders of %" SCNd64 " lines and %" SCNd64, &orders,
+                   &lines, &cancels) == 3) {
+            chaos->records += orders + cancels;
+            chaos->results.counts[COUNT_ORDERS] += orders;
+            found = true;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return found;
+}
+
+/* ---- a spell ---- */
+
+static void say(struct chaos *chaos, int64_t began_ms)
+{
+    const struct results *results = &chaos->results;
+    printf("%5.0f s  spell %d (%s)  %" PRId64 " commits  killed %" PRId64 "  broker %" PRId64
+           "  zombies %" PRId64 "  late %" PRId64 "  repeated %" PRId64 "  fences %" PRId64
+           "  violations %" PRId64 "\n",
+           (double)(now_ms() - began_ms) / 1000, chaos->spell,
+           chaos->mode == FIXED ? "fixed" : "members", results->counts[COUNT_COMMITS],
+           results->counts[COUNT_KILLS],
+           results->faults[BROKER_KILL] + results->faults[BROKER_STOP], results->faults[ZOMBIE],
+           results->faults[LATE], results->faults[DUPLICATE], results->counts[COUNT_FENCES],
+           results->violation_count);
+    fflush(stdout);
+}
+
+static void wait_until_up(struct chaos *chaos)
+{
+    int64_t end = now_ms() + UP_WITHIN_MS;
+    while (!fleet_is_up(&chaos->fleet) && !interrupted) {
+        if (now_ms() > end) {
+            results_violation(&chaos->results, "not every task runs %d s after the start",
+                              UP_WITHIN_MS / 1000);
+            return;
+        }
+        fleet_turn(&chaos->fleet, 50);
+    }
+}
+
+static void rage(struct chaos *chaos, int64_t ms)
+{
+    int64_t end = now_ms() + ms, said = now_ms();
+    nemesis_begin(&chaos->nemesis, chaos->mode, ms);
+    while (now_ms() < end && !interrupted) {
+        fleet_turn(&chaos->fleet, 10);
+        nemesis_step(&chaos->nemesis);
+        if (now_ms() - said >= SAY_EVERY_MS) {
+            said = now_ms();
+            say(chaos, chaos->results.began_ms);
+        }
+    }
+    nemesis_calm(&chaos->nemesis);
+}
+
+/* ---- a quiet spell ---- */
+
+static bool settles(struct chaos *chaos, struct child *load)
+{
+    char records[24], timeout[12];
+    int64_t began = now_ms();
+    int code = fleet_wait(&chaos->fleet, load, LOAD_WITHIN_MS);
+    if (interrupted) {
+        return false;
+    }
+    if (code != EXIT_DONE || !count_orders(chaos)) {
+        results_violation(&chaos->results, "weir load ended with %d: logs/load.log", code);
+        return false;
+    }
+    snprintf(records, sizeof records, "%" PRId64, chaos->records);
+    snprintf(timeout, sizeof timeout, "%d", SETTLED_WITHIN_S);
+    const char *arguments[] = {chaos->options.weir,
+                               "watch",
+                               "-c",
+                               chaos->config,
+                               "--until-settled",
+                               "--orders",
+                               records,
+                               "--timeout",
+                               timeout,
+                               "--quiet",
+                               "60",
+                               NULL};
+    code = fleet_run(&chaos->fleet, "watch", arguments, (SETTLED_WITHIN_S + 30) * INT64_C(1000));
+    if (code != EXIT_DONE && !interrupted) {
+        results_violation(&chaos->results,
+                          "the orders have not settled within %d s of quiet (weir watch: %d, "
+                          "logs/watch.log)",
+                          SETTLED_WITHIN_S, code);
+        return false;
+    }
+    results_settled(&chaos->results, now_ms() - began);
+    return !interrupted;
+}
+
+/* Processes that another has taken over from, and that had nothing to do since. */
+static void end_the_retired(struct chaos *chaos)
+{
+    for (size_t i = 0; i < CHILDREN_MAX; i++) {
+        struct child *child = &chaos->fleet.children[i];
+        if (child->running && child->retired) {
+            fleet_ask_to_end(child);
+        }
+    }
+}
+
+static bool is_well(struct chaos *chaos)
+{
+    const char *arguments[] = {chaos->options.weir, "doctor", "-c", chaos->config, NULL};
+    for (int64_t end = now_ms() + WELL_WITHIN_MS; !interrupted;) {
+        if (fleet_run(&chaos->fleet, "doctor", arguments, WELL_WITHIN_MS) == EXIT_DONE) {
+            return true;
+        }
+        if (now_ms() > end) {
+            results_violation(&chaos->results, "weir doctor finds a task that is not well: "
+                                               "logs/doctor.log");
+            return false;
+        }
+        fleet_turns(&chaos->fleet, 500);
+    }
+    return false;
+}
+
+static bool has_files(const char *disk)
+{
+    char path[600];
+    for (int i = 0; i < PROCESSORS; i++) {
+        for (int p = 0; p < PARTITIONS; p++) {
+            snprintf(path, sizeof path, "%s/%s/p%d.sqlite", disk, processors[i]->name, p);
+            if (access(path, F_OK) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The whole books once, and the files of every disk against the changelogs. */
+static void audit(struct chaos *chaos)
+{
+    bool first = true;
+    for (int disk = 0; disk < DISKS && !interrupted; disk++) {
+        char path[500];
+        snprintf(path, sizeof path, "%s/state/%s", chaos->options.directory, disks[disk]);
+        if (!has_files(path)) {
+            continue;
+        }
+        const char *arguments[] = {chaos->options.weir,     "audit",       "-c",
+                                   chaos->config,           "--state-dir", path,
+                                   first ? NULL : "--only", "I28",         NULL};
+        int code = fleet_run(&chaos->fleet, "audit", arguments, AUDIT_WITHIN_MS);
+        if (code != EXIT_DONE && !interrupted) {
+            results_violation(&chaos->results, "weir audit (%s) ended with %d: logs/audit.log",
+                              path, code);
+        }
+        first = false;
+    }
+    chaos->results.counts[COUNT_AUDITS]++;
+}
+
+static void check_all(struct chaos *chaos, struct child *load)
+{
+    if (!settles(chaos, load)) {
+        return;
+    }
+    results_forget_waiting(&chaos->results);
+    end_the_retired(chaos);
+    nemesis_find_rot(&chaos->nemesis);
+    fleet_turns(&chaos->fleet, LAST_LOOK_MS);
+    if (is_well(chaos)) {
+        audit(chaos);
+    }
+}
+
+/* ---- the run ---- */
+
+static enum mode mode_of(const struct chaos *chaos)
+{
+    return chaos->options.mode != MIXED ? chaos->options.mode
+           : chaos->spell % 2 == 0      ? MEMBERS
+                                        : FIXED;
+}
+
+static void run_spell(struct chaos *chaos, int64_t ms)
+{
+    chaos->spell++;
+    if (chaos->spell == 1 || chaos->mode != mode_of(chaos)) {
+        fleet_stop_all(&chaos->fleet);
+        chaos->mode = mode_of(chaos);
+        fleet_arrange(&chaos->fleet, chaos->mode);
+    }
+    wait_until_up(chaos);
+    struct child *load = place_orders(chaos, ms);
+    rage(chaos, ms);
+    say(chaos, chaos->results.began_ms);
+    check_all(chaos, load);
+}
+
+static void run(struct chaos *chaos)
+{
+    int64_t end = now_ms() + (int64_t)(chaos->options.minutes * 60000);
+    while (!interrupted && chaos->results.violation_count == 0) {
+        int64_t left_ms = end - now_ms() - QUIET_MS, spell_ms = chaos->options.spell_s * 1000;
+        if (chaos->spell > 0 && left_ms < SPELL_LEAST_MS) {
+            break;
+        }
+        left_ms = left_ms < SPELL_LEAST_MS ? SPELL_LEAST_MS : left_ms;
+        run_spell(chaos, left_ms < spell_ms + SPELL_LEAST_MS ? left_ms : spell_ms);
+    }
+    if (interrupted) {
+        return;
+    }
+    bool good = chaos->results.violation_count == 0;
+    fleet_stop_all(&chaos->fleet);
+    if (good) {
+        audit(chaos); /* once more, at rest */
+    }
+    watcher_finish(chaos->watcher, &chaos->results);
+}
+
+static void open_all(struct chaos *chaos)
+{
+    const struct options *options = &chaos->options;
+    char bootstrap[40];
+    struct error error;
+    snprintf(chaos->config, sizeof chaos->config, "%s/config", options->directory);
+    snprintf(bootstrap, sizeof bootstrap, "127.0.0.1:%d", options->port);
+    results_open(&chaos->results, options);
+    fleet_open(&chaos->fleet, options, &chaos->results);
+    if (admin_open(&chaos->admin, bootstrap, NULL, 0, &error) != OK ||
+        admin_wait_for_broker(chaos->admin, BROKER_MS, &error) != OK) {
+        fprintf(stderr, "chaos: %s\n", error.text);
+        exit(EXIT_UNAVAILABLE);
+    }
+    chaos->watcher = watcher_open(options);
+    chaos->proxy = proxy_open(options->port + 3, options->port + 2, kill_client, &chaos->fleet);
+    nemesis_open(&chaos->nemesis, options, &chaos->fleet, chaos->proxy, &chaos->results,
+                 chaos->admin);
+}
+
+static void close_all(struct chaos *chaos)
+{
+    fleet_close(&chaos->fleet);
+    nemesis_close(&chaos->nemesis);
+    proxy_close(chaos->proxy);
+    watcher_close(chaos->watcher);
+    admin_close(chaos->admin);
+    results_close(&chaos->results);
+}
+
+int main(int argc, char **argv)
+{
+    static struct chaos chaos;
+    if (!options_parse(&chaos.options, argc, argv)) {
+        return EXIT_USAGE;
+    }
+    log_set_level(LOG_ERROR);
+    open_all(&chaos);
+    run(&chaos);
+    if (interrupted && chaos.results.violation_count == 0) {
+        printf("verdict: interrupted: nothing is proved\n");
+        close_all(&chaos);
+        return EXIT_TRY_AGAIN;
+    }
+    results_print(&chaos.results);
+    if (chaos.options.json) {
+        results_write_json(&chaos.results, chaos.options.json);
+    }
+    bool good = results_are_good(&chaos.results);
+    close_all(&chaos);
+    return good ? EXIT_DONE : EXIT_DATA;
+}
