@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "chaos/nemesis.h"
 #include "chaos/options.h"
+#include "chaos/record.h"
 #include "chaos/watcher.h"
 #include "processors.h"
 
@@ -130,7 +131,7 @@ static void rage(struct chaos *chaos, int64_t ms)
 {
     int64_t end = now_ms() + ms, said = now_ms();
     nemesis_begin(&chaos->nemesis, chaos->mode, ms);
-    while (now_ms() < end && !interrupted) {
+    while (now_ms() < end && !interrupted && chaos->results.violation_count == 0) {
         fleet_turn(&chaos->fleet, 10);
         nemesis_step(&chaos->nemesis);
         if (now_ms() - said >= SAY_EVERY_MS) {
@@ -281,7 +282,9 @@ static void run_spell(struct chaos *chaos, int64_t ms)
     struct child *load = place_orders(chaos, ms);
     rage(chaos, ms);
     say(chaos, chaos->results.began_ms);
-    check_all(chaos, load);
+    if (chaos->results.violation_count == 0) { /* else everything stays as it was found */
+        check_all(chaos, load);
+    }
 }
 
 static void run(struct chaos *chaos)
@@ -353,6 +356,9 @@ int main(int argc, char **argv)
     results_print(&chaos.results);
     if (chaos.options.json) {
         results_write_json(&chaos.results, chaos.options.json);
+    }
+    if (chaos.options.record) {
+        record_run(&chaos.results, chaos.options.record);
     }
     bool good = results_are_good(&chaos.results);
     close_all(&chaos);

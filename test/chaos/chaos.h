@@ -6,6 +6,7 @@
  * proxy.h     between the processes and the broker: loses, holds back and repeats what they say
  * watcher.h   a read_committed reader that sees what a customer would see meanwhile
  * results.h   what happened, how long recovery took, what was broken
+ * record.h    the file that remembers every run
  */
 #ifndef WEIR_TEST_CHAOS_H
 #define WEIR_TEST_CHAOS_H

@@ -186,6 +186,9 @@ static bool do_kill(struct nemesis *nemesis)
     if (how < 6) {
         fleet_kill(nemesis->fleet, place, (int)dice_between(dice, 0, 150));
         results_fault(nemesis->results, KILL, "%s", place->name);
+        if (how < 2) {
+            nemesis_keep_copy(nemesis, place);
+        }
     } else if (how == 6) {
         fleet_kill(nemesis->fleet, place, 0);
         place->busy = true;

@@ -84,6 +84,9 @@ int32_t nemesis_partition(struct nemesis *nemesis, const struct place *place);
 void nemesis_struck(struct nemesis *nemesis, enum kind kind, const struct place *place);
 void nemesis_struck_all(struct nemesis *nemesis, enum kind kind);
 
+/* Keeps a copy of this place's state for a state-old to come; its process is down. */
+void nemesis_keep_copy(struct nemesis *nemesis, struct place *place);
+
 /* Each carries out one fault; false: not now. */
 bool nemesis_broker_kill(struct nemesis *nemesis);
 bool nemesis_broker_stop(struct nemesis *nemesis);

@@ -90,30 +90,44 @@ static void copy_state(const char *from, const char *to)
     }
 }
 
-/* The copy that was kept the last time is put back, and what was there is kept for the next. */
+static void kept_path(const char *path, char kept[PATH])
+{
+    snprintf(kept, PATH, "%.480s.kept", path);
+}
+
+void nemesis_keep_copy(struct nemesis *nemesis, struct place *place)
+{
+    char path[PATH], kept[PATH];
+    int32_t partition = nemesis_partition(nemesis, place);
+    if (partition >= 0) {
+        fleet_state_path(nemesis->fleet, place, partition, path, PATH);
+        kept_path(path, kept);
+        copy_state(path, kept);
+    }
+}
+
+/* Among places with a copy; the first ones in a run have none yet. */
 bool nemesis_state_old(struct nemesis *nemesis)
 {
-    char path[PATH], kept[PATH], fresh[PATH];
-    int32_t partition;
-    struct place *place = struck_down(nemesis, STATE_OLD, &partition, path);
-    if (!place) {
-        return false;
+    char path[PATH], kept[PATH];
+    for (int tries = 0; tries < PLACES_MAX; tries++) {
+        struct place *place = nemesis_place(nemesis);
+        int32_t partition = place ? nemesis_partition(nemesis, place) : -1;
+        if (partition < 0) {
+            continue;
+        }
+        fleet_state_path(nemesis->fleet, place, partition, path, PATH);
+        kept_path(path, kept);
+        if (access(kept, F_OK) == 0) {
+            nemesis_struck(nemesis, STATE_OLD, place);
+            fleet_kill(nemesis->fleet, place, 0);
+            remove_state(path);
+            copy_state(kept, path);
+            results_fault(nemesis->results, STATE_OLD, "%s", place->name);
+            return true;
+        }
     }
-    snprintf(kept, sizeof kept, "%.480s.kept", path);
-    snprintf(fresh, sizeof fresh, "%.480s.fresh", path);
-    bool any = access(kept, F_OK) == 0;
-    copy_state(path, fresh);
-    if (any) {
-        remove_state(path);
-        copy_state(kept, path);
-    }
-    copy_state(fresh, kept);
-    if (any) {
-        results_fault(nemesis->results, STATE_OLD, "%s", place->name);
-    } else {
-        results_note(nemesis->results, "%s: a copy of its state is kept", place->name);
-    }
-    return any;
+    return false;
 }
 
 /* ---- rot ---- */

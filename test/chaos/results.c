@@ -1,4 +1,4 @@
-/* results.c - counts, times and violations; the table for people and the record of all runs. */
+/* results.c - counts, times and violations, and the table that tells of them. */
 #include "chaos/results.h"
 
 #include <inttypes.h>
@@ -148,6 +148,16 @@ static double at_share(struct samples *samples, double share)
     size_t index = (size_t)(share * (double)samples->count);
     index = index < samples->count ? index : samples->count - 1;
     return (double)samples->items[index] / 1000;
+}
+
+bool results_recovery(struct results *results, enum kind kind, double *p50, double *p99,
+                      double *max)
+{
+    struct samples *samples = &results->recovery[kind];
+    *p50 = at_share(samples, 0.5);
+    *p99 = at_share(samples, 0.99);
+    *max = at_share(samples, 1);
+    return samples->count > 0;
 }
 
 /* ---- the end ---- */

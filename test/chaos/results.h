@@ -1,4 +1,4 @@
-/* results.h - what was done, what came of it, and the file that remembers every run.
+/* results.h - what was done, and what came of it.
  *
  * Recovery is the time from a fault to the first commit afterwards of a task that it struck, the
  * fault's own length included. Several faults may wait for one commit: each gets its own time.
@@ -78,11 +78,13 @@ void results_forget_waiting(struct results *results);
 void results_violation(struct results *results, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The final table and the verdict, for people; the same as JSON; the record of this run, and the
- * sums over all runs, in the file options->record. */
+/* In seconds; false: there was none. */
+bool results_recovery(struct results *results, enum kind kind, double *p50, double *p99,
+                      double *max);
+
+/* The final table and the verdict, for people; the same as JSON. */
 void results_print(struct results *results);
 void results_write_json(struct results *results, const char *path);
-void results_record(struct results *results, const char *path);
 bool results_are_good(const struct results *results);
 
 #endif
