@@ -143,8 +143,9 @@ enum outcome handle_configure(rd_kafka_conf_t **conf, const struct handle_plan *
     return OK;
 }
 
-/* The producer's interceptor makes a failed configuration undestroyable on 2.0.2 (it crashes): it
- * is leaked, and the process ends over it anyway. */
+/* The producer's interceptor makes a failed configuration undestroyable on 2.0.2 (it crashes), and
+ * one whose threads took too long to start (a loaded machine, a clock that jumped) is gone already:
+ * both are leaked, and the process ends over it anyway. Only a refusal needs a person. */
 enum outcome handle_open(rd_kafka_t **handle, const struct handle_plan *plan, rd_kafka_conf_t *conf,
                          struct error *error)
 {
@@ -152,6 +153,12 @@ enum outcome handle_open(rd_kafka_t **handle, const struct handle_plan *plan, rd
     rd_kafka_type_t type = plan->kind & PRODUCING ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
     rd_kafka_t *opened = rd_kafka_new(type, conf, reason, sizeof reason);
     if (!opened) {
+        if (rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE) {
+            return fail_exit(error, EXIT_TRY_AGAIN,
+                             "librdkafka cannot start its threads: %s; look at the machine's load "
+                             "and limits",
+                             reason);
+        }
         if (plan->kind != HANDLE_PRODUCER) {
             rd_kafka_conf_destroy(conf);
         }

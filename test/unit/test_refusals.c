@@ -4,7 +4,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h> /* after ours: it has a macro named fail */
 
@@ -68,6 +72,26 @@ static void takes_what_changes_nothing_or_is_the_users_business(void **state)
     assert_int_equal(client_check_properties(NULL, 0, &error), OK);
 }
 
+/* In a process of its own: what it gives up (being root, having threads) it does not get back. */
+static void wants_to_be_started_again_when_there_are_no_threads_to_be_had(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct writer *writer;
+        struct rlimit none = {0};
+        if ((geteuid() == 0 && setuid(65534) != 0) || setrlimit(RLIMIT_NPROC, &none) != 0) {
+            _exit(1);
+        }
+        _exit(writer_open(&writer, "127.0.0.1:1", NULL, 0, &error) == FATAL ? error.exit_code : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_TRY_AGAIN);
+}
+
 static void names_the_library(void **state)
 {
     (void)state;
@@ -80,6 +104,7 @@ int main(void)
         cmocka_unit_test(refuses_what_would_break_the_promise),
         cmocka_unit_test(says_what_to_write_instead),
         cmocka_unit_test(takes_what_changes_nothing_or_is_the_users_business),
+        cmocka_unit_test(wants_to_be_started_again_when_there_are_no_threads_to_be_had),
         cmocka_unit_test(names_the_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
