@@ -1,8 +1,9 @@
 /* fleet.c - one poll(2) over the pipes of all children and the signals.
  *
  * An end is right when it was asked for (SIGTERM: 0), when SIGKILL came, when the process gives way
- * to another owner (75), or when the broker was away for too long (69). Any other is a violation:
- * a crash, a failed CHECK, and a refusal (78) where nobody has tampered with anything.
+ * to another owner (75), when the broker was away for too long (69), or when a state file cannot
+ * be made because its disk was filled (74). Any other is a violation: a crash, a failed CHECK, and
+ * a refusal (78) where nobody has tampered with anything.
  */
 #include "chaos/fleet.h"
 
@@ -13,18 +14,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/error.h"
 #include "chaos/listen.h"
 #include "processors.h"
 
 enum {
-    ARGUMENTS_MAX = 40,
     PAUSE_LEAST_MS = 100,
     PAUSE_MOST_MS = 2000,
     HEALTHY_MS = 5000,
@@ -97,126 +95,6 @@ void fleet_state_path(const struct fleet *fleet, const struct place *place, int3
              processors[place->processor]->name, (int)partition);
 }
 
-/* ---- starting ---- */
-
-static struct child *free_child(struct fleet *fleet)
-{
-    for (size_t i = 0; i < CHILDREN_MAX; i++) {
-        if (!fleet->children[i].running && fleet->children[i].pipe < 0) {
-            return &fleet->children[i];
-        }
-    }
-    BUG("more processes than there is room for");
-}
-
-/* In the child, between fork and exec. */
-_Noreturn static void become(const struct fleet *fleet, const struct place *place,
-                             char *const *arguments, int output, pid_t parent)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
-        _exit(EXIT_TRY_AGAIN);
-    }
-    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dup2(nothing, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    if (place && place->kill_at[0]) {
-        setenv("WEIR_KILL_AT", place->kill_at, 1);
-    }
-    if (place && place->faketime[0]) {
-        setenv("LD_PRELOAD", fleet->options->faketime, 1);
-        setenv("FAKETIME_TIMESTAMP_FILE", place->faketime, 1);
-        setenv("FAKETIME_CACHE_DURATION", "1", 1);
-        setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
-        setenv("DONT_FAKE_MONOTONIC", "1", 1);
-    }
-    execv(arguments[0], arguments);
-    dprintf(STDERR_FILENO, "%s: %s\n", arguments[0], strerror(errno));
-    _exit(127);
-}
-
-static struct child *spawn(struct fleet *fleet, struct place *place, const char *name,
-                           const char *id, char *const *arguments)
-{
-    struct child *child = free_child(fleet);
-    char path[400];
-    int ends[2];
-    CHECK_EQUAL(pipe2(ends, O_CLOEXEC), 0);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    snprintf(path, sizeof path, "%s/logs/%s.log", fleet->options->directory, name);
-    if (child->log) {
-        fclose(child->log);
-    }
-    struct buffer line = child->line;
-    buffer_reset(&line);
-    *child = (struct child){.place = place, .pipe = ends[0], .line = line, .running = true};
-    child->log = fopen(path, "ae");
-    CHECK(child->log);
-    child->started_ms = now_ms();
-    snprintf(child->id, sizeof child->id, "%s", id);
-    fflush(NULL);
-    pid_t parent = getpid(), pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        become(fleet, place, arguments, ends[1], parent);
-    }
-    close(ends[1]);
-    pthread_mutex_lock(&fleet->mutex);
-    child->pid = pid;
-    pthread_mutex_unlock(&fleet->mutex);
-    return child;
-}
-
-struct child *fleet_start(struct fleet *fleet, struct place *place)
-{
-    const struct options *options = fleet->options;
-    const char *processor = processors[place->processor]->name;
-    struct arena arena;
-    char *arguments[ARGUMENTS_MAX] = {NULL};
-    char id[WORD];
-    size_t count = 0;
-    arena_init(&arena);
-    snprintf(id, sizeof id, "%.50s#%d", place->name, ++place->starts);
-    arguments[count++] = arena_format(&arena, "%s", options->weir);
-    arguments[count++] = arena_format(&arena, "run");
-    arguments[count++] = arena_format(&arena, "%s", processor);
-    arguments[count++] = place->partition < 0
-                             ? arena_format(&arena, "--instance=%s", place->name)
-                             : arena_format(&arena, "--partition=%d", (int)place->partition);
-    arguments[count++] =
-        arena_format(&arena, "--config=%s/config/%s.conf", options->directory, processor);
-    arguments[count++] = arena_format(&arena, "--wait=60000");
-    arguments[count++] =
-        arena_format(&arena, "-Xbootstrap.servers=127.0.0.1:%d", options->port + 3);
-    arguments[count++] =
-        arena_format(&arena, "-Xstate.dir=%s/state/%s", options->directory, disks[place->disk]);
-    arguments[count++] = arena_format(&arena, "-Xlog.level=debug");
-    arguments[count++] = arena_format(&arena, "-Xlibrdkafka.client.id=%s", id);
-    struct child *child = spawn(fleet, place, place->name, id, arguments);
-    child->armed = place->kill_at[0] != 0;
-    if (child->armed || place->faketime[0]) {
-        fprintf(child->log, "--- %s pid %d kill_at=%s clock=%s\n", id, (int)child->pid,
-                place->kill_at, place->faketime);
-    } else {
-        fprintf(child->log, "--- %s pid %d\n", id, (int)child->pid);
-    }
-    place->kill_at[0] = 0;
-    place->child = child;
-    fleet->results->counts[COUNT_STARTS]++;
-    arena_release(&arena);
-    return child;
-}
-
-struct child *fleet_command(struct fleet *fleet, const char *name, const char *const *arguments)
-{
-    return spawn(fleet, NULL, name, name, (char *const *)arguments);
-}
-
 /* ---- what they log ---- */
 
 static void take_lines(struct fleet *fleet, struct child *child, bool ended)
@@ -274,7 +152,8 @@ static void judge_end(struct fleet *fleet, struct child *child, int code)
     fleet->results->counts[COUNT_FENCED] += code == EXIT_TRY_AGAIN;
     results_note(fleet->results, "%s ended with %d", child->id, code);
     if (code == -SIGKILL || code == EXIT_TRY_AGAIN || (code == EXIT_DONE && child->asked) ||
-        (code == EXIT_UNAVAILABLE && broker_was_away)) {
+        (code == EXIT_UNAVAILABLE && broker_was_away) ||
+        (code == EXIT_IO && place->disk == DISK_SMALL)) {
         return;
     }
     if (code == EXIT_CONFIG && place->may_refuse) {

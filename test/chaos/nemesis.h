@@ -71,7 +71,7 @@ void nemesis_calm(struct nemesis *nemesis);
  * has those rebuilt in which rot is left. */
 void nemesis_find_rot(struct nemesis *nemesis);
 
-/* ---- for the kinds of fault: nemesis_state.c, nemesis_broker.c ---- */
+/* ---- for the kinds of fault: nemesis_state.c, nemesis_broker.c, nemesis_wire.c ---- */
 
 struct errand *nemesis_errand(struct nemesis *nemesis, int64_t in_ms,
                               int64_t (*step)(struct nemesis *nemesis, struct errand *errand),
@@ -88,6 +88,7 @@ void nemesis_struck_all(struct nemesis *nemesis, enum kind kind);
 void nemesis_keep_copy(struct nemesis *nemesis, struct place *place);
 
 /* Each carries out one fault; false: not now. */
+bool nemesis_wire(struct nemesis *nemesis, enum kind kind);
 bool nemesis_broker_kill(struct nemesis *nemesis);
 bool nemesis_broker_stop(struct nemesis *nemesis);
 bool nemesis_state_lost(struct nemesis *nemesis);
@@ -96,6 +97,9 @@ bool nemesis_state_flip(struct nemesis *nemesis);
 bool nemesis_disk_full(struct nemesis *nemesis);
 bool nemesis_clock(struct nemesis *nemesis);
 bool nemesis_offsets_deleted(struct nemesis *nemesis);
+
+/* Counts what the proxy has carried out meanwhile. */
+void nemesis_take_reports(struct nemesis *nemesis);
 
 /* Why this kind cannot be had here; NULL: it can. */
 const char *nemesis_why_not(struct nemesis *nemesis, enum kind kind);
