@@ -285,9 +285,9 @@ enum txn_result take_handle(struct task *task, bool *anything, struct error *err
         input->handled = input->stale = input->dead = input->skipped_next = 0;
     }
     if (task->tick && !task->along) {
-        result = fire_timers(task, wall_ms, cap, &all, error);
+        result = fire_timers(task, task->looked_ms, cap, &all, error);
         if (all && result == TXN_DONE) {
-            task->task_time_ms = later(task->task_time_ms, wall_ms);
+            task->task_time_ms = later(task->task_time_ms, task->looked_ms);
         }
     }
     int64_t records = 0;

@@ -64,10 +64,11 @@ static enum outcome enter_run(struct task *task, struct error *error)
 }
 
 /* A tick moves task time by the wall clock: only when a timer is due and no input can still hold an
- * older record. */
+ * older record. What the inputs hold is known as of the last look at them, and so far the clock may
+ * move, however long the tick's transaction takes to begin. */
 static bool may_tick(const struct task *task, int64_t bound_ms)
 {
-    if (bound_ms > task->calls->wall_ms(task->port)) {
+    if (bound_ms > task->looked_ms) {
         return false;
     }
     for (size_t i = 0; i < task->input_count; i++) {
@@ -153,9 +154,13 @@ static enum outcome run_step(struct task *task, int64_t *wake_us, struct error *
         *wake_us = task_now_us(task) + WAIT_MS * 1000;
         return OK;
     }
+    int64_t looked_ms = task->calls->wall_ms(task->port);
     outcome = take_fetch(task, error);
     if (outcome == FATAL) {
         return FATAL;
+    }
+    if (outcome == OK) {
+        task->looked_ms = looked_ms;
     }
     int64_t now = task_now_us(task);
     inputs_unblock(task, now);

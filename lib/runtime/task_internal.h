@@ -61,6 +61,7 @@ struct task {
     size_t order_count, order_capacity;
     bool take_again;      /* the last take was aborted: the same one, from memory */
     bool tick;            /* the take has no records: the wall clock moves */
+    int64_t looked_ms;    /* the wall clock before the inputs were last looked at */
     size_t timers_fired;  /* in the take */
     size_t timers_behind; /* of these, behind its last record */
     int64_t outputs;      /* in the take */

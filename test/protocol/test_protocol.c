@@ -583,6 +583,51 @@ static void refuses_an_offset_that_the_checkpoint_contradicts(void **state) /* I
     expect_refusal(&world, "by the changelog");
 }
 
+/* ---- time ---- */
+
+static void a_record_comes_and_time_goes_by(void *context)
+{
+    struct world *world = context;
+    broker_advance(world->broker, 500);
+    world_add(world, "b", 5);
+    broker_advance(world->broker, 10000);
+}
+
+/* One reminder is due, another falls due after a record that comes while the tick begins. */
+static char *story_of_two_reminders(bool begins_slowly)
+{
+    struct world world;
+    world_open(&world);
+    world_remind(&world, "a", 60000);
+    world_remind(&world, "b", 62000);
+    world_settle(&world);
+    broker_advance(world.broker, 61000);
+    if (begins_slowly) {
+        broker_fault(world.broker, &(struct broker_fault){.call = CALL_BEGIN,
+                                                          .nth = 1,
+                                                          .kind = FAULT_MEANWHILE,
+                                                          .run = a_record_comes_and_time_goes_by,
+                                                          .context = &world});
+    } else {
+        a_record_comes_and_time_goes_by(&world);
+    }
+    world_settle(&world);
+    assert_int_equal(broker_faults_left(world.broker), 0);
+    world_stop(&world);
+    char *picture = world_picture(&world);
+    world_close(&world);
+    return picture;
+}
+
+static void a_tick_that_begins_slowly_overtakes_no_record(void **state)
+{
+    (void)state;
+    char *expected = story_of_two_reminders(false), *found = story_of_two_reminders(true);
+    assert_string_equal(found, expected);
+    free(expected);
+    free(found);
+}
+
 static void refuses_an_offset_beyond_the_input(void **state) /* I-8 */
 {
     (void)state;
@@ -652,6 +697,7 @@ int main(void)
         cmocka_unit_test(refuses_offsets_set_back_with_their_metadata),
         cmocka_unit_test(refuses_an_offset_that_the_checkpoint_contradicts),
         cmocka_unit_test(refuses_an_offset_beyond_the_input),
+        cmocka_unit_test(a_tick_that_begins_slowly_overtakes_no_record),
         cmocka_unit_test(refuses_an_input_cut_off_below_the_offset),
         cmocka_unit_test(refuses_an_emptied_changelog),
         cmocka_unit_test(refuses_a_state_file_without_its_cluster),
