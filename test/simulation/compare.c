@@ -57,9 +57,8 @@ static bool is_there(void *context, int columns, const char *const *names,
 }
 
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, char path[200])
+                        int32_t partition, int64_t number, char path[200])
 {
-    struct last_commit last = last_commit_of(world, processor, partition);
     for (int i = 0; i < world->machine_count; i++) {
         char sql[100];
         struct error error;
@@ -68,8 +67,7 @@ bool compare_find_state(const struct world *world, const struct weir_processor *
             continue;
         }
         machine_state_path(&world->machines[i], partition, path);
-        snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64,
-                 last.number);
+        snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64, number);
         if (store_query(path, sql, is_there, &here, &error) == OK && here) {
             return true;
         }
@@ -97,6 +95,47 @@ static bool group_agrees(const struct world *world, const struct weir_processor 
     return true;
 }
 
+/* The first record that the tick has not seen, if any: it must not be older than the tick. */
+static bool overtakes(const struct world *world, int32_t partition,
+                      const struct checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->inputs.count && checkpoint->tick; i++) {
+        const struct input_range *range = &checkpoint->inputs.items[i];
+        struct broker_record record;
+        int64_t at = range->next_offset;
+        if (broker_read(world->broker, range->topic, partition, true, &at, &record) &&
+            record.timestamp_ms < checkpoint->task_time_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ticks move time no further than what every input was known to hold. */
+static bool ticks_overtake_nothing(const struct world *world,
+                                   const struct weir_processor *processor, int32_t partition)
+{
+    struct broker_record record;
+    struct arena arena;
+    struct error error;
+    char history[40];
+    bool good = true;
+    snprintf(history, sizeof history, "%s.history", processor->name);
+    arena_init(&arena);
+    for (int64_t at = 0;
+         good && broker_read(world->broker, history, partition, true, &at, &record);) {
+        struct checkpoint checkpoint;
+        arena_reset(&arena);
+        CHECK(codec_decode(world->codec, &checkpoint_record, record.value, &arena, &checkpoint,
+                           &error) == DECODED);
+        good = !overtakes(world, partition, &checkpoint) ||
+               world_wrong(world, "%s.p%d: commit %" PRId64 ", a tick, overtakes a record",
+                           processor->name, (int)partition, checkpoint.commit_number);
+    }
+    arena_release(&arena);
+    return good;
+}
+
 bool compare_tasks(struct world *world)
 {
     for (int i = 0; i < world->processor_count; i++) {
@@ -108,9 +147,13 @@ bool compare_tasks(struct world *world)
                 return world_wrong(world, "%s.p%d: the group's offset is not the last checkpoint's",
                                    processor->name, (int)partition);
             }
-            if (last.number > 0 && !compare_find_state(world, processor, partition, path)) {
+            if (last.number > 0 &&
+                !compare_find_state(world, processor, partition, last.number, path)) {
                 return world_wrong(world, "%s.p%d: no state file stands at the group's commit",
                                    processor->name, (int)partition);
+            }
+            if (!world->clock_ahead && !ticks_overtake_nothing(world, processor, partition)) {
+                return false;
             }
         }
     }
@@ -175,7 +218,8 @@ static bool draw(struct world *world, struct buffer *out)
                                 sizeof world->run->why)) {
             return false;
         }
-        if (compare_find_state(world, world->processors[0], partition, path) &&
+        struct last_commit last = last_commit_of(world, world->processors[0], partition);
+        if (compare_find_state(world, world->processors[0], partition, last.number, path) &&
             !picture_of_state(path, out)) {
             return world_wrong(world, "%s cannot be read", path);
         }

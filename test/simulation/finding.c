@@ -76,34 +76,57 @@ static void input_cut_off(struct world *world, struct damage *damage)
     }
 }
 
-/* Only the first input is touched: with two of them the other still says what is right. */
-static void offsets_set(struct world *world, struct damage *damage, bool by_weir)
+/* To another record than the one that the last commit goes on at. */
+enum setting { SET_BACK, SET_BY_ANOTHER, SET_UNDER_OUR_METADATA };
+
+static void set_offset(const struct world *world, const struct damage *damage, int32_t partition,
+                       size_t input, int64_t next, const char *metadata)
 {
-    damage->what = by_weir ? "the group's offset is set back" : "someone sets the group's offset";
+    struct port_offset set = {.topic = damage->processor->inputs[input].topic->name,
+                              .offset = next};
+    snprintf(set.metadata, sizeof set.metadata, "%s", metadata);
+    broker_set_offsets(world->broker, damage->processor->name, partition, &set, 1);
+}
+
+static void offsets_set(struct world *world, struct damage *damage, enum setting setting)
+{
+    static const char *const what[] = {"the group's offsets are set back",
+                                       "someone else sets the group's offset",
+                                       "the group's offset changes under its metadata"};
+    damage->what = what[setting];
     for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
         struct port_offset offset;
         struct last_commit last = last_commit_of(world, damage->processor, p);
-        if (last.number < 2 || !group_stands(world, damage, p, &offset)) {
+        if (last.number < 2 || !group_stands(world, damage, p, &offset) || offset.offset == 0) {
             continue;
         }
         int64_t number;
-        char incarnation[33] = "";
+        char old[200];
+        if (setting == SET_BACK &&
+            compare_find_state(world, damage->processor, p, last.number - 1, old)) {
+            continue;
+        }
+        char incarnation[33] = "", metadata[PORT_METADATA_MAX] = "";
         CHECK(metadata_read(offset.metadata, offset.offset, &number, incarnation));
         damage->concerns[p] = true;
-        for (size_t k = 0; damage->processor->inputs[k].topic && (by_weir || k == 0); k++) {
-            struct port_offset set = {.topic = damage->processor->inputs[k].topic->name,
-                                      .offset = by_weir && k == 0 ? 0 : last.next[k]};
-            if (by_weir) {
-                metadata_write(number - 1, incarnation, set.offset, set.metadata);
+        if (setting == SET_UNDER_OUR_METADATA) {
+            snprintf(metadata, sizeof metadata, "%s", offset.metadata);
+        }
+        for (size_t k = 0; damage->processor->inputs[k].topic; k++) {
+            int64_t next = k == 0 ? offset.offset - 1 : last.next[k];
+            if (setting == SET_BACK) {
+                metadata_write(number - 1, incarnation, next, metadata);
             }
-            broker_set_offsets(world->broker, damage->processor->name, p, &set, 1);
+            if (setting == SET_BACK || k == 0) {
+                set_offset(world, damage, p, k, next, metadata);
+            }
         }
     }
 }
 
 static void do_damage(struct world *world, struct damage *damage)
 {
-    switch (dice_below(&world->dice, 5)) {
+    switch (dice_below(&world->dice, 6)) {
     case 0:
         changelog_anew(world, damage);
         break;
@@ -114,10 +137,13 @@ static void do_damage(struct world *world, struct damage *damage)
         input_cut_off(world, damage);
         break;
     case 3:
-        offsets_set(world, damage, true);
+        offsets_set(world, damage, SET_BACK);
+        break;
+    case 4:
+        offsets_set(world, damage, SET_BY_ANOTHER);
         break;
     default:
-        offsets_set(world, damage, false);
+        offsets_set(world, damage, SET_UNDER_OUR_METADATA);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,13 @@ static void remove_directory(const char *path)
 
 /* ---- the process apart ---- */
 
+/* Of the processor's time, since the machine may be busy; 0: no limit. */
+static void give_time(int seconds)
+{
+    CHECK_EQUAL(setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {.tv_sec = seconds}}, NULL),
+                0);
+}
+
 static bool run_seed(const struct runner_job *job, struct runner_result *result, uint64_t seed)
 {
     struct world_run run = {.seed = seed,
@@ -57,9 +65,9 @@ static bool run_seed(const struct runner_job *job, struct runner_result *result,
                             .again = job->again};
     result->seed = seed;
     make_directory(result->directory);
-    alarm(SEED_SECONDS_MAX);
+    give_time(SEED_SECONDS_MAX);
     bool good = world_run(&run);
-    alarm(0);
+    give_time(0);
     memcpy(result->why, run.why, sizeof result->why);
     result->seeds++;
     result->inputs += (uint64_t)run.report.inputs;
@@ -148,7 +156,7 @@ void runner_run(const struct runner_job *job, struct runner_result *result)
     result->good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     bool said = WIFEXITED(status) && WEXITSTATUS(status) == 1;
     if (!result->good && !said) {
-        bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+        bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
         snprintf(result->why, sizeof result->why, "the process %s",
                  hangs ? "does not come to an end" : "crashed");
         read_last_words(job->trace, result->why, sizeof result->why);

@@ -129,7 +129,7 @@ static void fold_task(const struct world *world, struct audit *audit,
 {
     struct last_commit last = last_commit_of(world, processor, partition);
     char path[200], changelog[40];
-    if (last.number == 0 || !compare_find_state(world, processor, partition, path)) {
+    if (last.number == 0 || !compare_find_state(world, processor, partition, last.number, path)) {
         return;
     }
     const struct weir_store *tables[WEIR_LIST_MAX + 2] = {NULL};

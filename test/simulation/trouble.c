@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shop.h"
 #include "simulation/disk.h"
 #include "simulation/memory.h"
 #include "simulation/world_internal.h"
@@ -77,12 +78,27 @@ static void name_task(const struct world *world, struct dice *dice, char id[40])
     snprintf(id, 40, "%s.p%d", processor->name, (int)dice_below(dice, WORLD_PARTITIONS));
 }
 
+/* One more command, while somebody waits for an answer. */
+static void an_input_comes(struct world *world, struct dice *dice)
+{
+    struct workload workload = {.dice = dice,
+                                .reservations = world->workload.reservations,
+                                .receipts = world->workload.receipts};
+    char key[32];
+    workload_next(&workload, key, &world->value);
+    broker_produce(world->broker, stock_commands_topic.name, -1,
+                   (struct weir_bytes){(const uint8_t *)key, strlen(key)},
+                   (struct weir_bytes){world->value.data, world->value.size}, NULL, 0);
+    workload_release(&workload);
+}
+
 /* Something happens before the call goes on. */
 static bool meanwhile(struct world *world, struct event *event, struct dice *dice, const char *call)
 {
     struct machine *machine = machine_at_work();
     char id[40];
     int64_t ms;
+    bool input;
     switch (dice_below(dice, 4)) {
     case 0:
         say(world, event, TROUBLE_MEANWHILE, machine, "in %s: the others act", call);
@@ -90,10 +106,15 @@ static bool meanwhile(struct world *world, struct event *event, struct dice *dic
         return true;
     case 1:
         ms = dice_once_in(dice, 2) ? dice_between(dice, 1, 200) : dice_between(dice, 1, 20000);
-        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: stands still for %" PRId64 " ms",
-            call, ms);
+        input = !world->shop && dice_once_in(dice, 3);
+        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: stands still for %" PRId64 " ms%s",
+            call, ms, input ? ", and a command comes" : "");
         machine_pause(machine);
-        broker_advance(world->broker, ms);
+        broker_advance(world->broker, ms / 2);
+        if (input) {
+            an_input_comes(world, dice);
+        }
+        broker_advance(world->broker, ms - ms / 2);
         return true;
     case 2:
         if (!world->members) {
@@ -228,7 +249,15 @@ static void die(struct world *world, struct machine *machine, struct dice *power
     machine_kill(machine, power);
 }
 
-static bool may_find_copy(const struct world *world, const struct machine *machine);
+/* Before the first commit of a new beginning, a file from before it is a finding. */
+static bool may_find_copy(const struct world *world, const struct machine *machine)
+{
+    bool may = true;
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS && world->began_anew; partition++) {
+        may &= last_commit_of(world, machine->processor, partition).number > 0;
+    }
+    return may;
+}
 
 static bool harm_state(const struct world *world, struct event *event, struct machine *machine,
                        struct dice *dice)
@@ -244,7 +273,7 @@ static bool harm_state(const struct world *world, struct event *event, struct ma
     default:
         say(world, event, TROUBLE_STATE, machine,
             "finds the copy of its state files in their place");
-        return machine_put_copy_back(machine);
+        return may_find_copy(world, machine) && machine_put_copy_back(machine);
     }
 }
 
@@ -326,16 +355,6 @@ static void begin_anew(struct world *world, struct event *event)
     world->began_anew = true;
 }
 
-/* Before the first commit of a new beginning, a file from before it is a finding. */
-static bool may_find_copy(const struct world *world, const struct machine *machine)
-{
-    bool may = true;
-    for (int32_t partition = 0; partition < WORLD_PARTITIONS && world->began_anew; partition++) {
-        may &= last_commit_of(world, machine->processor, partition).number > 0;
-    }
-    return may;
-}
-
 /* Processes stand still. After a day every tombstone of today may go. */
 static void pass_days(struct world *world, struct event *event, struct dice *dice)
 {
@@ -353,7 +372,7 @@ static void pass_days(struct world *world, struct event *event, struct dice *dic
 
 /* Never beyond what makes timers fire before their time in one world only: back, but not further
  * than a record's time may lie ahead; the audit bears any clock. */
-static void set_clock(const struct world *world, struct event *event, struct machine *machine,
+static void set_clock(struct world *world, struct event *event, struct machine *machine,
                       struct dice *dice)
 {
     int64_t bound_ms = machine->settings.clock_bound_ms;
@@ -361,6 +380,7 @@ static void set_clock(const struct world *world, struct event *event, struct mac
                              : dice_between(dice, -bound_ms, 0);
     say(world, event, TROUBLE_CLOCK, machine, "has its clock set off by %" PRId64 " ms", ms);
     machine_skew(machine, ms);
+    world->clock_ahead |= ms > 0;
 }
 
 static bool strike(struct world *world, struct event *event)

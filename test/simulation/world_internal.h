@@ -32,7 +32,8 @@ struct world {
     uint64_t fault_every; /* an event once in so many calls */
     int disturbances_left;
     bool peace;
-    bool began_anew; /* every topic was made anew */
+    bool began_anew;  /* every topic was made anew */
+    bool clock_ahead; /* of the broker's: some process's was */
     struct workload workload;
     struct generator *generator; /* of orders: the shop's */
     int inputs_left;
@@ -73,11 +74,12 @@ struct last_commit {
 struct last_commit last_commit_of(const struct world *world, const struct weir_processor *processor,
                                   int32_t partition);
 
-/* The state file that stands at the task's last commit, on whichever machine. false: none does. */
+/* A state file of the task that stands at this commit, on whichever machine. false: none does. */
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, char path[200]);
+                        int32_t partition, int64_t number, char path[200]);
 
-/* Everything has ended: does the group stand at the last checkpoint, and a state file with it? */
+/* Everything has ended: does the group stand at the last checkpoint, and a state file with it? And
+ * has no tick overtaken a record? */
 bool compare_tasks(struct world *world);
 
 /* Is what is there what would be there had nothing gone wrong? */
