@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "processors.h"
 #include "runtime/replay.h"
-#include "shop.h"
 
 struct rows {
     char *why;
@@ -64,14 +62,18 @@ static bool compare(struct replay *replay, const char *state, char *why, size_t 
 }
 
 bool comes_to_the_same_again(struct broker *broker, struct codec *codec,
+                             const struct weir_processor *processor,
                              const struct settings *settings, int32_t partition, const char *path,
                              const char *state, char *why, size_t room)
 {
-    const char *const topics[] = {stock_commands_topic.name, NULL};
+    const char *topics[WEIR_LIST_MAX + 1] = {NULL};
+    for (size_t i = 0; i < WEIR_LIST_MAX && processor->inputs[i].topic; i++) {
+        topics[i] = processor->inputs[i].topic->name;
+    }
     struct client_options client = {.application_id = settings->application_id, .topics = topics};
     struct port *port = broker_port_open(broker, &client);
     struct replay_options options = {
-        .processor = &inventory_processor,
+        .processor = processor,
         .settings = settings->values,
         .application_id = settings->application_id,
         .partition = partition,

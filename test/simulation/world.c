@@ -367,7 +367,8 @@ bool world_run(struct world_run *run)
     for (int i = 0; i < world.machine_count; i++) {
         run->report.starts += world.machines[i].starts;
     }
-    good = good && (world.shop ? shop_audit(&world) : compare_with_reference(&world));
+    good = good && (world.shop ? shop_audit(&world) : compare_with_reference(&world)) &&
+           compare_with_replay(&world);
     good = good && finding_check(&world);
     world_close(&world);
     return good;

@@ -84,6 +84,8 @@ bool compare_tasks(struct world *world);
 
 /* Is what is there what would be there had nothing gone wrong? */
 bool compare_with_reference(struct world *world);
+/* Does a task's history, handled again, come to the same? */
+bool compare_with_replay(struct world *world);
 
 /* ---- shop.c ---- */
 
