@@ -191,6 +191,18 @@ static enum txn_result skip(struct task *task, struct input *input,
     return effects_dead_letter(task, input, record, "SKIPPED", "schema", why, error);
 }
 
+/* Nobody here knows what to do with it: the input waits, unless an operator has said otherwise. */
+static enum txn_result wait_or_skip(struct task *task, struct input *input,
+                                    const struct port_record *record, const char *why,
+                                    struct error *error)
+{
+    if (input->skip_blocked && input->blocked_offset == record->offset) {
+        return skip(task, input, record, why, error);
+    }
+    input_block(task, input, record, why);
+    return TXN_DONE;
+}
+
 /* In a replay: nobody could read this record then, whoever can now. */
 static bool was_skipped(const struct task *task, const struct input *input,
                         const struct port_record *record)
@@ -221,20 +233,16 @@ static enum txn_result handle_record(struct task *task, struct input *input,
     case BAD:
         return effects_dead_letter(task, input, record, "MALFORMED", cause, why.text, error);
     case UNKNOWN:
-        if (input->skip_blocked && input->blocked_offset == record->offset) {
-            return skip(task, input, record, why.text, error);
-        }
-        input_block(task, input, record, why.text);
-        return TXN_DONE;
+        return wait_or_skip(task, input, record, why.text, error);
     }
     struct cause by = {.topic = input->topic->name,
                        .partition = task->options.partition,
                        .offset = record->offset};
     context_begin(ctx, &by, key, task->task_time_ms);
     if (!input->topic->dispatch(ctx, decoded, input->handlers)) {
-        input_block(task, input, record,
-                    "this version of the processor has no handler for this kind of record");
-        return TXN_DONE;
+        return wait_or_skip(task, input, record,
+                            "this version of the processor has no handler for this kind of record",
+                            error);
     }
     switch (context_end(ctx)) {
     case HANDLED:

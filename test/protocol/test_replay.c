@@ -239,6 +239,31 @@ static void skips_what_was_skipped_though_it_can_be_read_now(void **state)
     world_close(&world);
 }
 
+/* An older binary has no handler for a kind of record; a newer one replays. */
+static void gives_a_record_up_that_has_no_handler(void **state)
+{
+    (void)state;
+    static const struct tally_event_handlers none;
+    struct weir_processor older = tally_processor;
+    struct world world;
+    older.inputs[0].handlers = &none;
+    world_open(&world);
+    world_add(&world, "a", 1);
+    world_add(&world, "b", 2);
+    world.processor = &older;
+    world_settle(&world);
+    say_skip(&world, 0);
+    broker_advance(world.broker, A_MINUTE_MS / 2);
+    world_settle(&world);
+    assert_int_equal(broker_count(world.broker, "tally.events.dlq", 0, true), 1);
+    world_stop(&world);
+    world.processor = NULL;
+    world_settle(&world);
+    world_stop(&world);
+    life_expect_same(&world);
+    world_close(&world);
+}
+
 /* ---- what differs ---- */
 
 static void add_twice_to_b(struct weir_context *ctx, const struct add *add)
@@ -396,6 +421,7 @@ int main(void)
         cmocka_unit_test(comes_to_the_same_when_a_take_has_no_room_for_all_timers),
         cmocka_unit_test(comes_to_the_same_when_stamps_were_clamped),
         cmocka_unit_test(skips_what_was_skipped_though_it_can_be_read_now),
+        cmocka_unit_test(gives_a_record_up_that_has_no_handler),
         cmocka_unit_test(names_the_record_whose_output_is_another_now),
         cmocka_unit_test(names_the_record_that_is_refused_now),
         cmocka_unit_test(names_the_commit_whose_rows_are_others_now),

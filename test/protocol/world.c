@@ -118,7 +118,7 @@ enum outcome world_start(struct world *world)
     (void)world->port->calls->poll(world->port, 0,
                                    &error); /* assigns; a fault may be scheduled here too */
     struct task_options options = {
-        .processor = &tally_processor,
+        .processor = world->processor ? world->processor : &tally_processor,
         .settings = settings,
         .application_id = "tally",
         .state_path = world->state_path,

@@ -13,7 +13,8 @@ struct world {
     char directory[64], state_path[96];
     struct port *port; /* the instance that lives; NULL: none */
     struct task *task;
-    struct error error; /* of the step that ended it */
+    const struct weir_processor *processor; /* NULL: the tally */
+    struct error error;                     /* of the step that ended it */
     int starts;
     const struct world_watch *watch; /* NULL: none */
 };
