@@ -124,12 +124,13 @@ static void feed_all(const struct world *world, struct audit *audit)
 }
 
 /* The state file that stands at the task's last commit is the fold of its changelog. */
-static void fold_task(const struct world *world, struct audit *audit,
-                      const struct weir_processor *processor, int32_t partition)
+static void fold_task(const struct world *world, struct audit *audit, int number, int32_t partition)
 {
+    const struct weir_processor *processor = world->processors[number];
     struct last_commit last = last_commit_of(world, processor, partition);
-    char path[200], changelog[40];
-    if (last.number == 0 || !compare_find_state(world, processor, partition, last.number, path)) {
+    const char *path = world->states[number][partition];
+    char changelog[40];
+    if (!path[0]) {
         return;
     }
     const struct weir_store *tables[WEIR_LIST_MAX + 2] = {NULL};
@@ -166,7 +167,7 @@ bool shop_audit(struct world *world)
     feed_all(world, audit);
     for (int i = 0; i < world->processor_count; i++) {
         for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
-            fold_task(world, audit, world->processors[i], partition);
+            fold_task(world, audit, i, partition);
         }
     }
     audit_finish(audit);

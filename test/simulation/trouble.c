@@ -18,6 +18,7 @@
 enum {
     DISK_RARER = 4, /* than calls of the port that fail: there are so many */
     MEMORY_RARER = 60,
+    ENDS_OFTENER = 4,
     HOUR_MS = 3600 * 1000,
     OTHERS_STEPS_MAX = 8,
     SETTLED_MS = 30 * 1000, /* longer than a transaction and its markers take */
@@ -159,6 +160,13 @@ static void say_request_fault(const struct world *world, struct event *event, co
                                            : ", a copy comes after the next one's offsets");
 }
 
+/* The calls that end a transaction are few, and what goes wrong with them matters most. */
+static uint64_t once_in(const struct world *world, enum broker_call call)
+{
+    bool rare = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS;
+    return rare ? (world->fault_every + ENDS_OFTENER - 1) / ENDS_OFTENER : world->fault_every;
+}
+
 static void choose_fault(void *context, enum broker_call call, const char *who,
                          struct broker_fault *fault)
 {
@@ -168,7 +176,7 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
     if (!machine || !machine->busy) {
         return;
     }
-    struct event *event = fate_strikes(&world->fate, SITE_CALL, (int)call, world->fault_every);
+    struct event *event = fate_strikes(&world->fate, SITE_CALL, (int)call, once_in(world, call));
     if (!event) {
         return;
     }

@@ -38,6 +38,8 @@ struct world {
     struct generator *generator; /* of orders: the shop's */
     int inputs_left;
     struct buffer value;
+    char states[PROCESSORS_MAX][WORLD_PARTITIONS][200]; /* compare_tasks: the file at the last
+                                                           commit; "": there was none */
 };
 
 /* ---- world.c ---- */
