@@ -267,22 +267,29 @@ static bool may_find_copy(const struct world *world, const struct machine *machi
     return may;
 }
 
-static bool harm_state(const struct world *world, struct event *event, struct machine *machine,
+/* A file that goes, or an older one that comes, under a process that is not running: it is ended
+ * for that. */
+static bool harm_state(struct world *world, struct event *event, struct machine *machine,
                        struct dice *dice)
 {
-    switch (dice_below(dice, 3)) {
-    case 0:
-        say(world, event, TROUBLE_STATE, machine, "loses its state files");
-        machine_lose_state(machine);
-        return true;
-    case 1:
-        say(world, event, TROUBLE_STATE, machine, "has its state files copied");
-        return machine_copy_state(machine);
-    default:
-        say(world, event, TROUBLE_STATE, machine,
-            "finds the copy of its state files in their place");
-        return may_find_copy(world, machine) && machine_put_copy_back(machine);
+    uint64_t what = dice_below(dice, 3);
+    if (what == 2 && !may_find_copy(world, machine)) {
+        return false;
     }
+    static const char *const words[] = {"loses its state files", "has its state files copied",
+                                        "finds the copy of its state files in their place"};
+    say(world, event, TROUBLE_STATE, machine, "is killed and %s", words[what]);
+    if (machine->instance) {
+        die(world, machine, NULL);
+    }
+    if (what == 0) {
+        machine_lose_state(machine);
+    } else if (what == 1) {
+        (void)machine_copy_state(machine);
+    } else {
+        (void)machine_put_copy_back(machine);
+    }
+    return true;
 }
 
 static void compact_all(struct world *world, bool drop_tombstones)
@@ -425,8 +432,7 @@ static bool strike(struct world *world, struct event *event)
         return true;
     case 6:
     case 7:
-        return !machine->instance && may(world, TROUBLE_STATE) &&
-               harm_state(world, event, machine, &dice);
+        return may(world, TROUBLE_STATE) && harm_state(world, event, machine, &dice);
     case 8:
     case 9:
         return may(world, TROUBLE_BROKER) && harm_broker(world, event, machine, &dice);
@@ -435,7 +441,7 @@ static bool strike(struct world *world, struct event *event)
             set_clock(world, event, machine, &dice);
             return true;
         }
-        if (may(world, TROUBLE_TOPICS) && dice_once_in(&dice, 3)) {
+        if (may(world, TROUBLE_TOPICS) && dice_once_in(&dice, 2)) {
             begin_anew(world, event);
             return true;
         }

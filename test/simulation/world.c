@@ -91,7 +91,7 @@ static bool trouble(struct world *world)
                 next_input(world);
             }
         } else if (what < 97) {
-            bool long_time = dice_once_in(&world->dice, 40);
+            bool long_time = dice_once_in(&world->dice, 25);
             broker_advance(world->broker, dice_between(&world->dice, 1, long_time ? 9000 : 12));
         } else if (world->disturbances_left > 0) {
             world->disturbances_left--;
