@@ -19,6 +19,7 @@ enum kind {
     KILL,
     ZOMBIE,
     BROKER_KILL,
+    BROKER_TORN,
     BROKER_STOP,
     REBALANCE,
     DELAY,
@@ -37,7 +38,7 @@ enum kind {
 
 struct kind_facts {
     const char *name, *what;
-    unsigned weight; /* of 100 faults or so */
+    unsigned weight; /* of 100 faults or so; 0: only when it is asked for by name */
     bool members_only, fixed_only;
 };
 

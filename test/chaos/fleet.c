@@ -312,6 +312,16 @@ bool fleet_kill_client(struct fleet *fleet, const char *id)
     return found;
 }
 
+void fleet_hold_all(struct fleet *fleet, bool hold)
+{
+    for (size_t i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *child = &fleet->children[i];
+        if (child->running && child->place && !child->asleep) {
+            kill(child->pid, hold ? SIGSTOP : SIGCONT);
+        }
+    }
+}
+
 void fleet_ask_to_end(struct child *child)
 {
     child->asked = true;

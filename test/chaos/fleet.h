@@ -54,6 +54,7 @@ struct child {
     int64_t started_ms;
     bool retired;        /* no longer its place's: may only end */
     bool asked;          /* to end, by SIGTERM */
+    bool asleep;         /* by SIGSTOP */
     bool armed;          /* will kill itself somewhere */
     int64_t must_end_ms; /* 0: no limit */
     int status;          /* of a command that has ended */
@@ -101,6 +102,8 @@ void fleet_kill(struct fleet *fleet, struct place *place, int pause_ms);
 /* From any thread; false: it is gone already. */
 bool fleet_kill_client(struct fleet *fleet, const char *id);
 
+/* To every process under test: SIGSTOP, SIGCONT. Those that are asleep already stay so. */
+void fleet_hold_all(struct fleet *fleet, bool hold);
 /* SIGTERM, and it may end now with 0. */
 void fleet_ask_to_end(struct child *child);
 /* SIGTERM to all, and waits. */

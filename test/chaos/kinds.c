@@ -8,7 +8,8 @@ volatile bool interrupted;
 const struct kind_facts kinds[KINDS] = {
     [KILL] = {"kill", "kill -9 of a process: at any moment, at a named place, twice", 32},
     [ZOMBIE] = {"zombie", "SIGSTOP while another takes over, then SIGCONT", 4},
-    [BROKER_KILL] = {"broker-kill", "kill -9 of the broker, and a start", 3},
+    [BROKER_KILL] = {"broker-kill", "kill -9 of the broker between two commits, and a start", 3},
+    [BROKER_TORN] = {"broker-torn", "kill -9 of the broker while it writes a commit's markers", 0},
     [BROKER_STOP] = {"broker-stop", "SIGSTOP of the broker for 0.1 to 8 s", 1},
     [REBALANCE] = {"rebalance", "members leave and join", 8, .members_only = true},
     [DELAY] = {"delay", "requests are held back for a while, one by one", 2},

@@ -216,6 +216,7 @@ static int64_t wake_up(struct nemesis *nemesis, struct errand *errand)
     if (child->pid != errand->pid) {
         return 0;
     }
+    child->asleep = false;
     kill(child->pid, SIGCONT);
     if (child->retired && !nemesis->calm) {
         child->must_end_ms = now_ms() + GONE_MS;
@@ -245,6 +246,7 @@ static bool do_zombie(struct nemesis *nemesis)
     }
     nemesis_struck(nemesis, ZOMBIE, place);
     kill(child->pid, SIGSTOP);
+    child->asleep = true;
     if (replaced) {
         child->retired = true;
         place->child = NULL;
@@ -308,6 +310,11 @@ static bool is_in_play(const struct nemesis *nemesis, int kind)
            !(kinds[kind].fixed_only && nemesis->mode != FIXED);
 }
 
+static unsigned weight_of(int kind)
+{
+    return kinds[kind].weight > 0 ? kinds[kind].weight : 1;
+}
+
 void nemesis_begin(struct nemesis *nemesis, enum mode mode, int64_t ms)
 {
     uint64_t weights = 0;
@@ -316,11 +323,11 @@ void nemesis_begin(struct nemesis *nemesis, enum mode mode, int64_t ms)
     nemesis->calm = false;
     nemesis->deck_count = nemesis->dealt = 0;
     for (int kind = 0; kind < KINDS; kind++) {
-        weights += is_in_play(nemesis, kind) ? kinds[kind].weight : 0;
+        weights += is_in_play(nemesis, kind) ? weight_of(kind) : 0;
     }
     for (int kind = 0; kind < KINDS; kind++) {
         size_t share =
-            is_in_play(nemesis, kind) ? (size * kinds[kind].weight + weights / 2) / weights : 0;
+            is_in_play(nemesis, kind) ? (size * weight_of(kind) + weights / 2) / weights : 0;
         share = share == 0 && is_in_play(nemesis, kind) ? 1 : share;
         while (share-- > 0 && nemesis->deck_count < DECK_MAX) {
             nemesis->deck[nemesis->deck_count++] = (enum kind)kind;
@@ -343,7 +350,8 @@ static bool carry_out(struct nemesis *nemesis, enum kind kind)
     case ZOMBIE:
         return do_zombie(nemesis);
     case BROKER_KILL:
-        return nemesis_broker_kill(nemesis);
+    case BROKER_TORN:
+        return nemesis_broker_kill(nemesis, kind == BROKER_TORN);
     case BROKER_STOP:
         return nemesis_broker_stop(nemesis);
     case REBALANCE:

@@ -89,7 +89,7 @@ void nemesis_keep_copy(struct nemesis *nemesis, struct place *place);
 
 /* Each carries out one fault; false: not now. */
 bool nemesis_wire(struct nemesis *nemesis, enum kind kind);
-bool nemesis_broker_kill(struct nemesis *nemesis);
+bool nemesis_broker_kill(struct nemesis *nemesis, bool torn);
 bool nemesis_broker_stop(struct nemesis *nemesis);
 bool nemesis_state_lost(struct nemesis *nemesis);
 bool nemesis_state_old(struct nemesis *nemesis);

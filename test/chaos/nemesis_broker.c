@@ -10,7 +10,14 @@
 #include "kafka/admin_internal.h"
 #include "processors.h"
 
-enum { LOOK_MS = 50, START_MS = 120000, TRIES = 3, REFUSED_WITHIN_MS = 20000, MEND_MS = 60000 };
+enum {
+    LOOK_MS = 50,
+    HOLD_MS = 150,
+    START_MS = 120000,
+    TRIES = 3,
+    REFUSED_WITHIN_MS = 20000,
+    MEND_MS = 60000
+};
 
 /* ---- the broker ---- */
 
@@ -41,17 +48,46 @@ static int64_t see_it_start(struct nemesis *nemesis, struct errand *errand)
     return 0;
 }
 
-bool nemesis_broker_kill(struct nemesis *nemesis)
+/* The process id that scripts/kafka has written; 0: none. */
+static int broker_pid(const struct nemesis *nemesis)
 {
-    if (nemesis->broker_busy) {
+    char path[400];
+    int pid = 0;
+    snprintf(path, sizeof path, "%s/kafka/pid", nemesis->options->directory);
+    FILE *file = fopen(path, "re");
+    if (file) {
+        pid = fscanf(file, "%d", &pid) == 1 && pid > 1 ? pid : 0;
+        fclose(file);
+    }
+    return pid;
+}
+
+/* Kafka 4.3.1 on one node may forget the markers of a transaction that it was just ending when it
+ * was killed: after the start the coordinator takes partitions whose leader it does not know yet
+ * for deleted ones, and writes COMPLETE without the markers. Seen in the group's offsets: the
+ * outputs are committed, the offsets pend for ever, and the task waits for them, as it must. No
+ * client can mend that, so the broker dies a moment after the last EndTxn; torn: at once. */
+bool nemesis_broker_kill(struct nemesis *nemesis, bool torn)
+{
+    int pid = nemesis->broker_busy ? 0 : broker_pid(nemesis);
+    if (pid == 0) {
         return false;
     }
     nemesis->broker_busy = true;
     nemesis->fleet->broker_bad_ms = now_ms();
-    struct errand *errand = nemesis_errand(nemesis, LOOK_MS, see_it_start, NULL);
-    nemesis_struck_all(nemesis, BROKER_KILL);
-    errand->child = kafka(nemesis, "\"$0\" kill && \"$0\" start");
-    results_fault(nemesis->results, BROKER_KILL, "broker");
+    enum kind kind = torn ? BROKER_TORN : BROKER_KILL;
+    nemesis_struck_all(nemesis, kind);
+    if (!torn) {
+        fleet_hold_all(nemesis->fleet, true);
+        sleep_ms(HOLD_MS);
+    }
+    kill(pid, SIGKILL);
+    if (!torn) {
+        fleet_hold_all(nemesis->fleet, false);
+    }
+    nemesis_errand(nemesis, LOOK_MS, see_it_start, NULL)->child =
+        kafka(nemesis, "\"$0\" kill && \"$0\" start");
+    results_fault(nemesis->results, kind, "broker");
     return true;
 }
 
@@ -65,18 +101,11 @@ static int64_t let_it_go_on(struct nemesis *nemesis, struct errand *errand)
 
 bool nemesis_broker_stop(struct nemesis *nemesis)
 {
-    char path[400];
-    int pid = 0;
+    int pid = nemesis->broker_busy ? 0 : broker_pid(nemesis);
     int64_t ms = dice_between(&nemesis->dice, 100, 8000);
-    snprintf(path, sizeof path, "%s/kafka/pid", nemesis->options->directory);
-    FILE *file = nemesis->broker_busy ? NULL : fopen(path, "re");
-    if (!file || fscanf(file, "%d", &pid) != 1 || pid <= 1) {
-        if (file) {
-            fclose(file);
-        }
+    if (pid == 0) {
         return false;
     }
-    fclose(file);
     nemesis->broker_busy = true;
     nemesis->fleet->broker_bad_ms = now_ms();
     nemesis_struck_all(nemesis, BROKER_STOP);

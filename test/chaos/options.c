@@ -129,7 +129,7 @@ static void fill_in(struct options *options)
         any_processor = any_processor || options->struck[i];
     }
     for (int i = 0; i < KINDS && !any_fault; i++) {
-        options->wanted[i] = true;
+        options->wanted[i] = kinds[i].weight > 0;
     }
     for (int i = 0; i < PROCESSORS && !any_processor; i++) {
         options->struck[i] = true;

@@ -198,6 +198,7 @@ static enum request_fate play(struct proxy *proxy, struct trick *trick, struct l
     case KILL:
     case ZOMBIE:
     case BROKER_KILL:
+    case BROKER_TORN:
     case BROKER_STOP:
     case REBALANCE:
     case STATE_LOST:

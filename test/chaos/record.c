@@ -98,7 +98,8 @@ static struct row row_of(const struct results *results)
     struct row row = {
         .numbers = {(double)options->seed, (double)(now_ms() - results->began_ms) / 60000,
                     (double)counts[COUNT_ORDERS], (double)counts[COUNT_COMMITS],
-                    (double)counts[COUNT_KILLS], (double)faults[BROKER_KILL],
+                    (double)counts[COUNT_KILLS],
+                    (double)(faults[BROKER_KILL] + faults[BROKER_TORN]),
                     (double)faults[BROKER_STOP], (double)faults[ZOMBIE], (double)faults[LATE],
                     (double)faults[DUPLICATE],
                     (double)(faults[DELAY] + faults[CUT] + faults[DROP_REPLY]),
