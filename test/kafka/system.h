@@ -48,9 +48,9 @@ struct system {
 const char *system_bootstrap(void);
 const char *system_proxied(void);                       /* where a proxy is to listen: wire.h */
 int system_proxy_port(void), system_proxied_port(void); /* of the proxy, and behind it */
-const char *system_secured(void);     /* TLS, and a password: user weir, "of water" */
-const char *system_certificate(void); /* the file of the one it shows */
-void system_broker(const char *command);                /* scripts/kafka COMMAND: start, kill */
+const char *system_secured(void);        /* TLS, and a password: user weir, "of water" */
+const char *system_certificate(void);    /* the file of the one it shows */
+void system_broker(const char *command); /* scripts/kafka COMMAND: start, kill */
 
 /* ---- the program ---- */
 
