@@ -50,6 +50,14 @@ static void put_checkpoint(struct world *world, int64_t number, const char *inca
     buffer_release(&value);
 }
 
+static void put_raw(struct world *world, const char *key, size_t size, struct weir_bytes value)
+{
+    broker_produce(world->broker, "tally.changelog", 0,
+                   (struct weir_bytes){(const uint8_t *)key, size}, value, NULL, 0);
+}
+
+static const struct weir_bytes garbage = {(const uint8_t *)"\x01\x02\x03", 3};
+
 static void expect_refusal(struct world *world, const char *text)
 {
     for (int start = 0; start < 2; start++) {
@@ -112,6 +120,54 @@ static void refuses_a_checkpoint_that_no_task_has_written(void **state)
     }
 }
 
+/* A version that had another table wrote to the same changelog. */
+static void passes_over_rows_of_a_table_that_is_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_raw(&world, "gone\0x", 6, garbage);
+    put_raw(&world, "total_of_more\0x", 15, garbage);
+    put_checkpoint(&world, 1, INCARNATION);
+    assert_int_equal(world_start(&world), OK);
+    assert_int_equal(world_run(&world), OK);
+    assert_int_equal(task_commit_number(world.task), 1);
+    world_close(&world);
+}
+
+static void refuses_a_record_whose_key_names_no_table(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_raw(&world, "total", 5, garbage);
+    put_checkpoint(&world, 1, INCARNATION);
+    expect_refusal(&world, "its key names no table");
+}
+
+static void refuses_a_row_that_is_no_record(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    put_raw(&world, "total\0a\0", 8, garbage);
+    put_checkpoint(&world, 1, INCARNATION);
+    expect_refusal(&world, "total");
+}
+
+static void refuses_a_checkpoint_that_is_null_or_no_record(void **state)
+{
+    (void)state;
+    static const struct weir_bytes null = {NULL, 0};
+    struct world world;
+    world_open(&world);
+    put_raw(&world, CHECKPOINT_KEY, strlen(CHECKPOINT_KEY), null);
+    expect_refusal(&world, "it is null");
+    world_open(&world);
+    put_raw(&world, CHECKPOINT_KEY, strlen(CHECKPOINT_KEY), garbage);
+    expect_refusal(&world, "checkpoint");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +175,10 @@ int main(void)
         cmocka_unit_test(refuses_a_row_that_breaks_the_rule_of_its_table),
         cmocka_unit_test(refuses_a_row_under_another_rows_key),
         cmocka_unit_test(refuses_a_checkpoint_that_no_task_has_written),
+        cmocka_unit_test(passes_over_rows_of_a_table_that_is_gone),
+        cmocka_unit_test(refuses_a_record_whose_key_names_no_table),
+        cmocka_unit_test(refuses_a_row_that_is_no_record),
+        cmocka_unit_test(refuses_a_checkpoint_that_is_null_or_no_record),
     };
     return cmocka_run_group_tests_name("restore", tests, NULL, NULL);
 }
