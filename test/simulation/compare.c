@@ -17,6 +17,7 @@ static void read_ranges(const struct weir_processor *processor, const struct che
                         struct last_commit *last)
 {
     last->number = checkpoint->commit_number;
+    last->task_time_ms = checkpoint->task_time_ms;
     for (size_t i = 0; i < checkpoint->inputs.count; i++) {
         for (size_t k = 0; processor->inputs[k].topic; k++) {
             if (strcmp(checkpoint->inputs.items[i].topic, processor->inputs[k].topic->name) == 0) {
@@ -75,6 +76,16 @@ bool compare_find_state(const struct world *world, const struct weir_processor *
         }
     }
     return false;
+}
+
+static bool file_has_time(const char *path, int64_t task_time_ms)
+{
+    char sql[100];
+    struct error error;
+    bool so = false;
+    snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE task_time_ms = %" PRId64,
+             task_time_ms);
+    return store_query(path, sql, is_there, &so, &error) == OK && so;
 }
 
 /* The group's offsets may have expired; else they are the last checkpoint's. */
@@ -152,6 +163,10 @@ bool compare_tasks(struct world *world)
             if (last.number > 0 &&
                 !compare_find_state(world, processor, partition, last.number, path)) {
                 return world_wrong(world, "%s.p%d: no state file stands at the group's commit",
+                                   processor->name, (int)partition);
+            }
+            if (last.number > 0 && !file_has_time(path, last.task_time_ms)) {
+                return world_wrong(world, "%s.p%d: the state file has another time than the commit",
                                    processor->name, (int)partition);
             }
             if (!world->clock_ahead && !ticks_overtake_nothing(world, processor, partition)) {

@@ -71,7 +71,7 @@ void trouble_disturb(struct world *world);
 /* A task's last committed checkpoint: its number, and where each input of the processor goes on; 0
  * when there is none. */
 struct last_commit {
-    int64_t number, next[WEIR_LIST_MAX];
+    int64_t number, task_time_ms, next[WEIR_LIST_MAX];
 };
 struct last_commit last_commit_of(const struct world *world, const struct weir_processor *processor,
                                   int32_t partition);
