@@ -36,7 +36,7 @@ struct restore {
     int64_t end;            /* the high watermark to read to */
     int64_t position, started_us, said_us, waiting_since_us, row_count, unknown_tables;
     bool ask_again; /* what we know of the group or the file has turned out to be stale */
-    bool found;     /* adopt: a checkpoint was seen; restore: checkpoint n was */
+    bool found;     /* adopt: a checkpoint was seen; restore: the file has reached n */
     struct arena checkpoint_arena;
     struct checkpoint checkpoint;
     struct port_record records[BATCH_RECORDS];
@@ -90,6 +90,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     restore->meta = *store_meta(task->store);
     restore->end = log.high;
     restore->position = from;
+    restore->found = !task->adopt && meta->commit_number == task->group_number && !fresh;
     restore->started_us = restore->said_us = task->calls->monotonic_us(task->port);
     write_set_init(&restore->rows);
     arena_init(&restore->row);

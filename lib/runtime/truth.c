@@ -199,7 +199,8 @@ static enum outcome drop_useless_file(struct task *task, const struct port_log *
     return why[0] && meta->commit_number > 0 ? truth_set_aside(task, why, error) : OK;
 }
 
-/* The group stands at commit n: what is the file worth? */
+/* The group stands at commit n: what is the file worth? Even one that stands there too is not
+ * believed before the changelog's end was seen: both may have been set back. */
 static enum outcome compare_file(struct task *task, const struct port_log *changelog,
                                  struct error *error)
 {
@@ -212,10 +213,13 @@ static enum outcome compare_file(struct task *task, const struct port_log *chang
         return outcome;
     }
     const struct store_meta *meta = store_meta(task->store);
-    if (meta->commit_number == task->group_number) { /* perhaps all but its last step was done */
-        const struct store_meta reached = *meta;
-        return store_is_restoring(task->store) ? store_restore_end(task->store, &reached, error)
-                                               : OK;
+    if (meta->commit_number == task->group_number && store_is_restoring(task->store)) {
+        const struct store_meta reached = *meta; /* all but its last step was done */
+        outcome = store_restore_end(task->store, &reached, error);
+    }
+    if (meta->commit_number == task->group_number) {
+        bool is_end = changelog->high <= meta->changelog_offset + 1; /* but for the marker */
+        return outcome == OK && !is_end ? restore_begin(task, error) : outcome;
     }
     if (meta->commit_number > task->group_number) {
         if (task->asked_at != task->group_number) {

@@ -467,6 +467,21 @@ static void rebuilds_from_a_compacted_changelog(void **state) /* I-3 */
     finish_story(&world);
 }
 
+static void copy_state(struct world *world)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cp -r %s/tally %s/copy", world->directory, world->directory);
+    assert_int_equal(system(command), 0);
+}
+
+static void put_copy_back(struct world *world)
+{
+    char command[512];
+    snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world->directory,
+             world->directory, world->directory);
+    assert_int_equal(system(command), 0);
+}
+
 static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
 {
     (void)state;
@@ -476,9 +491,7 @@ static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
     world_add(&world, "a", 1);
     world_settle(&world);
     world_stop(&world);
-    char command[512];
-    snprintf(command, sizeof command, "cp -r %s/tally %s/copy", world.directory, world.directory);
-    assert_int_equal(system(command), 0);
+    copy_state(&world);
     world_add(&world, "b", 10);
     for (int i = 2; i <= 4; i++) {
         world_add(&world, "a", i);
@@ -489,9 +502,7 @@ static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
     world_add(&world, "c", 0);
     world_settle(&world);
     world_stop(&world);
-    snprintf(command, sizeof command, "rm -rf %s/tally && mv %s/copy %s/tally", world.directory,
-             world.directory, world.directory);
-    assert_int_equal(system(command), 0);
+    put_copy_back(&world);
     finish_story(&world);
 }
 
@@ -570,6 +581,24 @@ static void refuses_offsets_set_back_with_their_metadata(void **state) /* I-8 */
     struct world world;
     half_done(&world);
     set_like_weir(&world, 3, -2);
+    expect_refusal(&world, "set back");
+}
+
+/* File and offsets agree: both are old. Only the changelog knows. */
+static void refuses_offsets_set_back_together_with_the_file(void **state) /* I-8 */
+{
+    (void)state;
+    struct world world;
+    half_done(&world);
+    world_stop(&world);
+    struct port_offset old;
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &old));
+    copy_state(&world);
+    world_add(&world, "a", 1);
+    world_settle(&world);
+    world_stop(&world);
+    put_copy_back(&world);
+    broker_set_offsets(world.broker, "tally", 0, &old, 1);
     expect_refusal(&world, "set back");
 }
 
@@ -695,6 +724,7 @@ int main(void)
         cmocka_unit_test(refuses_offsets_that_someone_else_set),
         cmocka_unit_test(refuses_an_offset_changed_under_its_metadata),
         cmocka_unit_test(refuses_offsets_set_back_with_their_metadata),
+        cmocka_unit_test(refuses_offsets_set_back_together_with_the_file),
         cmocka_unit_test(refuses_an_offset_that_the_checkpoint_contradicts),
         cmocka_unit_test(refuses_an_offset_beyond_the_input),
         cmocka_unit_test(a_tick_that_begins_slowly_overtakes_no_record),

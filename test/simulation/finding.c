@@ -101,11 +101,6 @@ static void offsets_set(struct world *world, struct damage *damage, enum setting
             continue;
         }
         int64_t number;
-        char old[200];
-        if (setting == SET_BACK &&
-            compare_find_state(world, damage->processor, p, last.number - 1, old)) {
-            continue;
-        }
         char incarnation[33] = "", metadata[PORT_METADATA_MAX] = "";
         CHECK(metadata_read(offset.metadata, offset.offset, &number, incarnation));
         damage->concerns[p] = true;
