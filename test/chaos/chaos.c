@@ -55,8 +55,6 @@ static bool kill_client(void *context, const char *id)
 
 /* ---- load ---- */
 
-/* One request at a time: with more, librdkafka 2.0.2's idempotent producer may end with a rewound
- * sequence number when the broker starts again. */
 static struct child *place_orders(struct chaos *chaos, int64_t ms)
 {
     const struct options *options = &chaos->options;
@@ -65,13 +63,12 @@ static struct child *place_orders(struct chaos *chaos, int64_t ms)
     snprintf(rate, sizeof rate, "%g", options->rate);
     snprintf(seed, sizeof seed, "%" PRIu64, options->seed * 1000 + (uint64_t)chaos->spell);
     snprintf(run_id, sizeof run_id, "c%" PRIu64 "-%d", options->seed, chaos->spell);
-    const char *arguments[] = {
-        options->weir, "load",          "-c",      chaos->config, "--orders",
-        orders,        "--rate",        rate,      "--seed",      seed,
-        "--run-id",    run_id,          "--skus",  "300",         "--policy",
-        "mix",         "--auto-accept", "--short", "0.03",        "--cancels",
-        "0.03",        "--dirty",       "0.01",    "-X",          "max.in.flight=1",
-        NULL};
+    const char *arguments[] = {options->weir,   "load",    "-c",       chaos->config,
+                               "--orders",      orders,    "--rate",   rate,
+                               "--seed",        seed,      "--run-id", run_id,
+                               "--skus",        "300",     "--policy", "mix",
+                               "--auto-accept", "--short", "0.03",     "--cancels",
+                               "0.03",          "--dirty", "0.01",     NULL};
     char path[400];
     snprintf(path, sizeof path, "%s/logs/load.log", options->directory);
     unlink(path);
