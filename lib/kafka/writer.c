@@ -56,9 +56,12 @@ enum outcome writer_open(struct writer **writer, const char *bootstrap_servers,
     return OK;
 }
 
+/* After a fatal error of the client's own librdkafka 2.0.2 was seen not to come back from closing:
+ * the handle is left, and goes with the process. */
 void writer_close(struct writer *writer)
 {
-    if (!writer) {
+    char reason[8];
+    if (!writer || rd_kafka_fatal_error(writer->handle, reason, sizeof reason)) {
         return;
     }
     outputs_release(&writer->outputs);
