@@ -34,6 +34,7 @@ struct restore {
     struct buffer scratch;
     struct store_meta meta; /* what the file stands at after the last flush */
     int64_t end;            /* the high watermark to read to */
+    int64_t last_number;    /* of the checkpoints read so far; 0: none */
     int64_t position, started_us, said_us, waiting_since_us, row_count, unknown_tables;
     bool ask_again; /* what we know of the group or the file has turned out to be stale */
     bool found;     /* adopt: a checkpoint was seen; restore: the file has reached n */
@@ -180,6 +181,10 @@ static enum outcome see_checkpoint(struct task *task, const struct port_record *
         strlen(checkpoint->incarnation) != INCARNATION_BYTES - 1) {
         return damaged(task, record, error, "checkpoint", "no task has written it");
     }
+    if (number <= restore->last_number) {
+        return damaged(task, record, error, "checkpoint", "a later commit stands before it");
+    }
+    restore->last_number = number;
     if (!task->adopt && number > task->group_number) {
         if (task->asked_at != task->group_number) {
             task->asked_at = task->group_number;

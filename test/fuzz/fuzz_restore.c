@@ -360,6 +360,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         FUZZ_SEED("unknown", "\1\11\0\1\10\1"),
         FUZZ_SEED("raw", "\1\0\7total\0\4\0abcd\1\2zz\10\1"),
         FUZZ_SEED("checkpoint", "\1\6\52\0\2\100" INCARNATION "\0\0\0\0\0\0\0\0"),
+        FUZZ_SEED("back", "\3\10\3\7\0\5\10\1\11\6\0\10\3"),
         FUZZ_SEED("beyond", "\1\10\1\10\2"),
     };
     return fuzz_seeds(*argc, *argv, seeds, sizeof seeds / sizeof *seeds);

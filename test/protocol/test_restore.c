@@ -121,6 +121,20 @@ static void refuses_a_checkpoint_that_no_task_has_written(void **state)
 }
 
 /* A version that had another table wrote to the same changelog. */
+static void refuses_checkpoints_that_go_back(void **state)
+{
+    (void)state;
+    static const int64_t numbers[][3] = {{3, 1, 3}, {3, 3, 0}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct world world;
+        world_open(&world);
+        for (size_t k = 0; k < 3 && numbers[i][k] > 0; k++) {
+            put_checkpoint(&world, numbers[i][k], INCARNATION);
+        }
+        expect_refusal(&world, "a later commit stands before it");
+    }
+}
+
 static void passes_over_rows_of_a_table_that_is_gone(void **state)
 {
     (void)state;
@@ -175,6 +189,7 @@ int main(void)
         cmocka_unit_test(refuses_a_row_that_breaks_the_rule_of_its_table),
         cmocka_unit_test(refuses_a_row_under_another_rows_key),
         cmocka_unit_test(refuses_a_checkpoint_that_no_task_has_written),
+        cmocka_unit_test(refuses_checkpoints_that_go_back),
         cmocka_unit_test(passes_over_rows_of_a_table_that_is_gone),
         cmocka_unit_test(refuses_a_record_whose_key_names_no_table),
         cmocka_unit_test(refuses_a_row_that_is_no_record),
