@@ -232,6 +232,7 @@ static void an_empty_changelog_is_written_from_a_file_that_is_current(void **sta
            "weir reset order --partition 3 --changelog-from-file --execute");
     facts.meta.commit_number = 11;
     expect(facts, CHANGELOG_EMPTY, "--forget-everything --execute --yes-replay-from-start");
+    assert_non_null(strstr(only(&facts).text, "weir replay order --partition 3 --state DIR"));
     facts.meta.commit_number = 12;
     snprintf(facts.meta.incarnation, sizeof facts.meta.incarnation, "%s", other_incarnation);
     expect(facts, CHANGELOG_EMPTY, "--forget-everything");

@@ -43,15 +43,23 @@ static void advise_adopt(const struct task_facts *facts, struct finding *finding
            (int)facts->partition);
 }
 
-/* The changelog cannot be relied on. The file can, when it is at the group's commit; else there is
- * nothing left to go on from. */
+/* The changelog cannot be relied on. The file can, when it is at the group's commit; else inputs
+ * and history may still make it again, or there is nothing left to go on from. */
 static void advise_new_changelog(const struct task_facts *facts, struct finding *finding)
 {
+    if (facts_file_is_current(facts)) {
+        advise(finding, "weir reset %s --partition %d --changelog-from-file --execute",
+               facts->processor, (int)facts->partition);
+        return;
+    }
+    size_t used = strlen(finding->text);
+    snprintf(
+        finding->text + used, sizeof finding->text - used,
+        "; try `weir replay %s --partition %d --state DIR` first: it makes the file again from "
+        "inputs and history",
+        facts->processor, (int)facts->partition);
     advise(finding,
-           facts_file_is_current(facts)
-               ? "weir reset %s --partition %d --changelog-from-file --execute"
-               : "weir reset %s --partition %d --forget-everything --execute "
-                 "--yes-replay-from-start",
+           "weir reset %s --partition %d --forget-everything --execute --yes-replay-from-start",
            facts->processor, (int)facts->partition);
 }
 
