@@ -54,6 +54,7 @@ struct run {
     struct other other;
     struct replay *replay;
     struct replay_report report;
+    char not_compared[1400]; /* why; the report's */
     int64_t started_ms, said_ms;
 };
 
@@ -163,6 +164,7 @@ static void name_other(struct other *other, const char *what, const char *name)
 
 static void choose_other(struct run *run)
 {
+    CHECK(run->directory != NULL);
     struct other *other = &run->other;
     struct store_meta meta = {0};
     struct error error;
@@ -308,7 +310,7 @@ static enum outcome open_run(struct run *run, const struct weir_processor *proce
     return outcome;
 }
 
-static const char *why_not_compared(const struct run *run, char *text, size_t room)
+static const char *why_not_compared(struct run *run)
 {
     if (run->other.compared) {
         return NULL;
@@ -316,20 +318,20 @@ static const char *why_not_compared(const struct run *run, char *text, size_t ro
     if (!run->other.path) {
         return run->other.why;
     }
-    snprintf(text, room, "%s is at commit %" PRId64 ", the replay ended at %" PRId64,
-             run->other.name, run->other.number, run->report.to);
-    return text;
+    snprintf(run->not_compared, sizeof run->not_compared,
+             "%s is at commit %" PRId64 ", the replay ended at %" PRId64, run->other.name,
+             run->other.number, run->report.to);
+    return run->not_compared;
 }
 
 static int tell(struct run *run)
 {
-    char why[1400];
     struct replay_report *report = &run->report;
     report->counts = replay_counts(run->replay);
     report->to = replay_commit_number(run->replay);
     report->took_ms = tool_now_ms() - run->started_ms;
     report->compared_with = run->other.name;
-    report->not_compared = why_not_compared(run, why, sizeof why);
+    report->not_compared = why_not_compared(run);
     bool differs = report->differing_commits > 0 || report->differing_rows > 0;
     report->kept = state || differs ? run->path : NULL;
     return report_end(report);

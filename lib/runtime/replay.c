@@ -444,11 +444,12 @@ enum outcome replay_compare(struct replay *replay, struct store_snapshot *other,
 enum outcome replay_fold(const struct replay_options *options, struct store_meta *meta,
                          struct error *error)
 {
-    struct task *task;
+    struct task *task = NULL;
     enum outcome outcome = open_task(&task, options, options->port, error);
     if (outcome != OK) {
         return outcome;
     }
+    CHECK(task != NULL);
     task->input_count = 0;
     task->adopt = true;
     outcome = restore_begin(task, error);

@@ -163,10 +163,12 @@ void take_forget(struct task *task)
         while (done < input->count && input->records[done].offset < input->done_offset) {
             done++;
         }
-        task->calls->release(task->port, input->records, done);
-        memmove(input->records, input->records + done,
-                (input->count - done) * sizeof *input->records);
-        input->count -= done;
+        if (done > 0) {
+            task->calls->release(task->port, input->records, done);
+            memmove(input->records, input->records + done,
+                    (input->count - done) * sizeof *input->records);
+            input->count -= done;
+        }
         input->next_offset = input->done_offset;
     }
     task->order_count = 0;
