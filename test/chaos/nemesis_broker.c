@@ -12,7 +12,8 @@
 
 enum {
     LOOK_MS = 50,
-    HOLD_MS = 150,
+    HOLD_MS = 500,
+    SETTLE_MS = 5000, /* a broker that has just started ends what the last one left open */
     START_MS = 120000,
     TRIES = 3,
     REFUSED_WITHIN_MS = 20000,
@@ -66,10 +67,12 @@ static int broker_pid(const struct nemesis *nemesis)
  * was killed: after the start the coordinator takes partitions whose leader it does not know yet
  * for deleted ones, and writes COMPLETE without the markers. Seen in the group's offsets: the
  * outputs are committed, the offsets pend for ever, and the task waits for them, as it must. No
- * client can mend that, so the broker dies a moment after the last EndTxn; torn: at once. */
+ * client can mend that, so the broker dies a moment after the last EndTxn, and not again before it
+ * has had time to end what was open; torn: at once. */
 bool nemesis_broker_kill(struct nemesis *nemesis, bool torn)
 {
-    int pid = nemesis->broker_busy ? 0 : broker_pid(nemesis);
+    bool settled = torn || now_ms() - nemesis->fleet->broker_bad_ms >= SETTLE_MS;
+    int pid = nemesis->broker_busy || !settled ? 0 : broker_pid(nemesis);
     if (pid == 0) {
         return false;
     }

@@ -18,6 +18,7 @@ static void read_ranges(const struct weir_processor *processor, const struct che
 {
     last->number = checkpoint->commit_number;
     last->task_time_ms = checkpoint->task_time_ms;
+    snprintf(last->incarnation, sizeof last->incarnation, "%s", checkpoint->incarnation);
     for (size_t i = 0; i < checkpoint->inputs.count; i++) {
         for (size_t k = 0; processor->inputs[k].topic; k++) {
             if (strcmp(checkpoint->inputs.items[i].topic, processor->inputs[k].topic->name) == 0) {
@@ -60,17 +61,19 @@ static bool is_there(void *context, int columns, const char *const *names,
 }
 
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, int64_t number, char path[200])
+                        int32_t partition, const struct last_commit *last, char path[200])
 {
     for (int i = 0; i < world->machine_count; i++) {
-        char sql[100];
+        char sql[160];
         struct error error;
         bool here = false;
         if (world->machines[i].processor != processor) {
             continue;
         }
         machine_state_path(&world->machines[i], partition, path);
-        snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64, number);
+        snprintf(sql, sizeof sql,
+                 "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64 " AND incarnation = '%s'",
+                 last->number, last->incarnation);
         if (store_query(path, sql, is_there, &here, &error) == OK && here) {
             return true;
         }
@@ -160,8 +163,7 @@ bool compare_tasks(struct world *world)
                 return world_wrong(world, "%s.p%d: the group's offset is not the last checkpoint's",
                                    processor->name, (int)partition);
             }
-            if (last.number > 0 &&
-                !compare_find_state(world, processor, partition, last.number, path)) {
+            if (last.number > 0 && !compare_find_state(world, processor, partition, &last, path)) {
                 return world_wrong(world, "%s.p%d: no state file stands at the group's commit",
                                    processor->name, (int)partition);
             }
@@ -185,7 +187,7 @@ bool compare_with_replay(struct world *world)
     int32_t partition = task % WORLD_PARTITIONS;
     struct last_commit last = last_commit_of(world, processor, partition);
     char state[200], again[240], files[200], why[sizeof world->run->why];
-    if (last.number == 0 || !compare_find_state(world, processor, partition, last.number, state)) {
+    if (last.number == 0 || !compare_find_state(world, processor, partition, &last, state)) {
         return true; /* compare_tasks() asks for the file */
     }
     int machine = 0;

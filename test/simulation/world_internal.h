@@ -72,13 +72,14 @@ void trouble_disturb(struct world *world);
  * when there is none. */
 struct last_commit {
     int64_t number, task_time_ms, next[WEIR_LIST_MAX];
+    char incarnation[33];
 };
 struct last_commit last_commit_of(const struct world *world, const struct weir_processor *processor,
                                   int32_t partition);
 
 /* A state file of the task that stands at this commit, on whichever machine. false: none does. */
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, int64_t number, char path[200]);
+                        int32_t partition, const struct last_commit *last, char path[200]);
 
 /* Everything has ended: does the group stand at the last checkpoint, and a state file with it? And
  * has no tick overtaken a record? */
