@@ -14,7 +14,14 @@
 #include "base/testpoint.h"
 #include "kafka/producer.h"
 
-enum { SERVE_EVERY = 1000, FULL_QUEUE_MS = 5000, FULL_QUEUE_STEP_MS = 5, SLOT_BITS = 20 };
+enum {
+    SERVE_EVERY = 1000,
+    FULL_QUEUE_MS = 5000,
+    FULL_QUEUE_STEP_MS = 5,
+    ANSWERS_MS = 300,
+    ANSWERS_STEP_MS = 5,
+    SLOT_BITS = 20
+};
 
 enum {
     API_PRODUCE = 0,
@@ -241,10 +248,17 @@ enum outcome client_producer_open(struct port *port, const char *transactional_i
     return OK;
 }
 
-/* What is queued is purged, else closing would wait for it. */
+/* What is queued is purged, else closing would wait for it. What is under way is answered first, if
+ * that takes but a moment: closing frees the text of a fatal error (librdkafka 2.0.2 to 2.15,
+ * rd_kafka_txns_term), and a produce request that is refused meanwhile frees it again. */
 static void close_handle(struct producer *producer)
 {
     outputs_release(&producer->outputs);
+    rd_kafka_purge(producer->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    int64_t deadline_us = monotonic_us() + (int64_t)ANSWERS_MS * 1000;
+    while (rd_kafka_outq_len(producer->handle) > 0 && monotonic_us() < deadline_us) {
+        rd_kafka_poll(producer->handle, ANSWERS_STEP_MS);
+    }
     rd_kafka_purge(producer->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                          RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy(producer->handle);
