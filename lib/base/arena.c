@@ -148,3 +148,11 @@ char *xstrdup(const char *text)
 {
     return memory_or_exit(strdup(text));
 }
+
+char *xjoined(const char *a, const char *b)
+{
+    size_t size = strlen(a) + strlen(b) + 1;
+    char *text = xmalloc(size);
+    snprintf(text, size, "%s%s", a, b);
+    return text;
+}

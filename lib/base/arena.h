@@ -35,5 +35,6 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
+char *xjoined(const char *a, const char *b); /* one behind the other */
 
 #endif

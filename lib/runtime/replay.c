@@ -68,14 +68,6 @@ static enum outcome begin_anew(struct replay *replay, struct error *error)
 
 /* ---- life ---- */
 
-static char *joined(const char *a, const char *b)
-{
-    size_t size = strlen(a) + strlen(b) + 1;
-    char *text = xmalloc(size);
-    snprintf(text, size, "%s%s", a, b);
-    return text;
-}
-
 enum outcome replay_look(struct replay *replay, struct error *error)
 {
     struct port *port = replay->options.port;
@@ -97,8 +89,8 @@ enum outcome replay_open(struct replay **opened, const struct replay_options *op
 {
     struct replay *replay = xcalloc(1, sizeof *replay);
     replay->options = *options;
-    replay->history_topic = joined(options->application_id, ".history");
-    replay->changelog_topic = joined(options->application_id, ".changelog");
+    replay->history_topic = xjoined(options->application_id, ".history");
+    replay->changelog_topic = xjoined(options->application_id, ".changelog");
     muted_init(&replay->muted, options->port, replay->changelog_topic, replay->history_topic);
     arena_init(&replay->arena);
     enum outcome outcome = begin_task(replay, error);

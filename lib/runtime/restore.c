@@ -91,7 +91,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     restore->meta = *store_meta(task->store);
     restore->end = log.high;
     restore->position = from;
-    restore->found = !task->adopt && meta->commit_number == task->group_number && !fresh;
+    restore->found = !task->adopt && meta->commit_number == task->group_number;
     restore->started_us = restore->said_us = task->calls->monotonic_us(task->port);
     write_set_init(&restore->rows);
     arena_init(&restore->row);

@@ -275,14 +275,6 @@ static const struct weir_store **all_tables(const struct weir_processor *process
     return tables;
 }
 
-static char *joined(const char *a, const char *b)
-{
-    size_t size = strlen(a) + strlen(b) + 1;
-    char *text = xmalloc(size);
-    snprintf(text, size, "%s%s", a, b);
-    return text;
-}
-
 enum outcome task_open(struct task **opened, const struct task_options *options,
                        struct error *error)
 {
@@ -290,13 +282,12 @@ enum outcome task_open(struct task **opened, const struct task_options *options,
     task->options = *options;
     task->port = options->port;
     task->calls = options->port->calls;
-    task->changelog = joined(options->application_id, ".changelog");
-    task->history = joined(options->application_id, ".history");
+    task->changelog = xjoined(options->application_id, ".changelog");
+    task->history = xjoined(options->application_id, ".history");
     char suffix[24];
     snprintf(suffix, sizeof suffix, ".p%d", (int)options->partition);
-    task->transactional_id = joined(options->application_id, suffix);
-    task->state_path =
-        joined(options->state_path, ""); /* the caller's does not outlive this call */
+    task->transactional_id = xjoined(options->application_id, suffix);
+    task->state_path = xstrdup(options->state_path); /* the caller's does not outlive this call */
     task->options.state_path = task->state_path;
     task->tables = all_tables(options->processor);
     task->last_store_commit_us = task_now_us(task);
