@@ -80,11 +80,31 @@ enum outcome fetch_failed(rd_kafka_t *handle, rd_kafka_resp_err_t code, const ch
                 rd_kafka_err2str(code));
 }
 
+/* Asks for a topic's metadata, so that librdkafka's cache has it as it is now. */
+static void refresh_metadata(rd_kafka_t *handle, const char *topic, int timeout_ms)
+{
+    rd_kafka_topic_t *asked = rd_kafka_topic_new(handle, topic, NULL);
+    const struct rd_kafka_metadata *metadata;
+    if (asked && !rd_kafka_metadata(handle, 0, asked, &metadata, timeout_ms)) {
+        rd_kafka_metadata_destroy(metadata);
+    }
+    if (asked) {
+        rd_kafka_topic_destroy(asked);
+    }
+}
+
+/* A broker that has just come up says for a moment that nobody leads a partition. librdkafka
+ * (2.0.2) keeps this answer for a quarter of an hour, calls the partition unknown and does not ask
+ * again: rd_kafka_topic_partition_list_get_leaders takes it for permanent. */
 enum outcome watermarks(rd_kafka_t *handle, const char *topic, int32_t partition, int timeout_ms,
                         int64_t *low, int64_t *high, struct error *error)
 {
     rd_kafka_resp_err_t code =
         rd_kafka_query_watermark_offsets(handle, topic, partition, low, high, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+        code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+        refresh_metadata(handle, topic, timeout_ms);
+    }
     if (code) {
         return fail(error, RETRY,
                     "the broker does not say where %s partition %" PRId32 " begins and ends: %s",
