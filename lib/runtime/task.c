@@ -11,6 +11,7 @@
 enum {
     WAIT_MS = 50,                /* between two questions to a broker that could not answer */
     SAY_EVERY_US = 10 * 1000000, /* how often waiting is told to the log */
+    LONG_SECONDS = 60,           /* then a person may want to look */
 };
 
 int64_t task_now_us(const struct task *task)
@@ -36,9 +37,13 @@ void task_say_waiting(struct task *task, const char *what, const struct error *e
     }
     if (now - task->said_us >= SAY_EVERY_US) {
         task->said_us = now;
-        log_event(LOG_WARN, "waiting", "partition=%d for=\"%s\" seconds=%lld because=\"%s\"",
-                  (int)task->options.partition, what,
-                  (long long)(now - task->waiting_since_us) / 1000000, error->text);
+        int64_t seconds = (now - task->waiting_since_us) / 1000000;
+        char next[300] = "";
+        if (seconds >= LONG_SECONDS) {
+            snprintf(next, sizeof next, " next=\"weir doctor %s\"", task->options.application_id);
+        }
+        log_event(LOG_WARN, "waiting", "partition=%d for=\"%s\" seconds=%lld because=\"%s\"%s",
+                  (int)task->options.partition, what, (long long)seconds, error->text, next);
     }
 }
 

@@ -221,19 +221,47 @@ static void look_at_commit(const struct task_facts *facts, struct diagnosis *dia
     }
 }
 
+/* No transaction gets older than its time-out and the broker's clean-up after it. */
+static bool is_overdue(const struct task_facts *facts, int64_t since_ms)
+{
+    return since_ms > 0 &&
+           facts->now_ms - since_ms > facts->transaction_timeout_ms + MARKER_WAIT_MS;
+}
+
+/* Its owner's start ends an open transaction, unless the broker believes that it is ended. */
+static void advise_ending(const struct task_facts *facts, struct finding *finding)
+{
+    advise(
+        finding,
+        "weir run %s --partition %d (its first step ends the transaction); if it runs and waits, "
+        "the broker has forgotten to end a commit: see \"When the broker forgets a commit\" in "
+        "the README",
+        facts->processor, (int)facts->partition);
+}
+
+static void look_at_held_offsets(const struct task_facts *facts, struct diagnosis *diagnosis)
+{
+    struct finding *finding =
+        add(diagnosis, OFFSETS_HELD,
+            "an open transaction of %s.p%d holds the group's offsets; the broker ends it after "
+            "%" PRId64 " s",
+            facts->application_id, (int)facts->partition, facts->transaction_timeout_ms / 1000);
+    if (is_overdue(facts, facts->changelog_held_since_ms)) {
+        advise_ending(facts, finding);
+        return;
+    }
+    advise(finding,
+           "weir run %s --partition %d (its first step ends the transaction), or look again in "
+           "%" PRId64 " s",
+           facts->processor, (int)facts->partition,
+           (facts->transaction_timeout_ms + MARKER_WAIT_MS) / 1000);
+}
+
 static void look_at_group(const struct task_facts *facts, struct diagnosis *diagnosis)
 {
     switch (facts->group) {
     case GROUP_HELD:
-        advise(add(diagnosis, OFFSETS_HELD,
-                   "an open transaction of %s.p%d holds the group's offsets; the broker ends it "
-                   "after %" PRId64 " s",
-                   facts->application_id, (int)facts->partition,
-                   facts->transaction_timeout_ms / 1000),
-               "weir run %s --partition %d (its first step ends the transaction), or look again in "
-               "%" PRId64 " s",
-               facts->processor, (int)facts->partition,
-               (facts->transaction_timeout_ms + MARKER_WAIT_MS) / 1000);
+        look_at_held_offsets(facts, diagnosis);
         return;
     case GROUP_FOREIGN:
         explain_offsets(facts, diagnosis, OFFSETS_FOREIGN);
@@ -305,7 +333,6 @@ static void look_at_pauses(const struct task_facts *facts, struct diagnosis *dia
 /* One that is older than any transaction may get needs a person; a younger one is only named. */
 static void look_at_held(const struct task_facts *facts, struct diagnosis *diagnosis)
 {
-    int64_t limit_ms = facts->transaction_timeout_ms + MARKER_WAIT_MS;
     for (size_t i = 0; i < facts->input_count; i++) {
         const struct input_facts *input = &facts->inputs[i];
         int64_t held_ms = input->held_since_ms > 0 ? facts->now_ms - input->held_since_ms : 0;
@@ -318,7 +345,7 @@ static void look_at_held(const struct task_facts *facts, struct diagnosis *diagn
                 " offsets) for %" PRId64 " s; it is of %s",
                 input->topic, input->log.stable, input->log.high - input->log.stable,
                 held_ms / 1000, input->writers ? input->writers : "a producer outside weir");
-        if (held_ms > limit_ms) {
+        if (is_overdue(facts, input->held_since_ms)) {
             advise(finding,
                    "start that writer (its first step ends the transaction); if it is gone "
                    "for good: kafka-transactions.sh find-hanging, and abort what it names");
@@ -331,9 +358,8 @@ static void look_at_held(const struct task_facts *facts, struct diagnosis *diagn
                                       "a transaction of %s.p%d has been open in its changelog for "
                                       "%" PRId64 " s",
                                       facts->application_id, (int)facts->partition, held_ms / 1000);
-        if (held_ms > limit_ms) {
-            advise(finding, "weir run %s --partition %d (its first step ends the transaction)",
-                   facts->processor, (int)facts->partition);
+        if (is_overdue(facts, since_ms)) {
+            advise_ending(facts, finding);
         }
     }
 }
