@@ -10,11 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "chaos/checks.h"
 #include "chaos/nemesis.h"
 #include "chaos/options.h"
 #include "chaos/record.h"
@@ -26,9 +25,6 @@ enum {
     UP_WITHIN_MS = 60000,
     LOAD_WITHIN_MS = 30000,
     LOAD_LEAST_MS = 3000,
-    SETTLED_WITHIN_S = 120,
-    WELL_WITHIN_MS = 60000,
-    AUDIT_WITHIN_MS = 300000,
     LAST_LOOK_MS = 1500,
     BROKER_MS = 30000,
     SPELL_LEAST_MS = 10000,
@@ -43,7 +39,7 @@ struct chaos {
     struct proxy *proxy;
     struct watcher *watcher;
     struct admin *admin;
-    char config[400];
+    struct checks checks;
     struct child *load;
     int loads, spell;
     enum mode mode;
@@ -65,7 +61,7 @@ static void place_orders(struct chaos *chaos, int64_t ms)
     snprintf(rate, sizeof rate, "%g", options->rate);
     snprintf(seed, sizeof seed, "%" PRIu64, options->seed * 1000 + (uint64_t)chaos->loads);
     snprintf(run_id, sizeof run_id, "c%" PRIu64 "-%d", options->seed, chaos->loads);
-    const char *arguments[] = {options->weir,   "load",    "-c",       chaos->config,
+    const char *arguments[] = {options->weir,   "load",    "-c",       chaos->checks.config,
                                "--orders",      orders,    "--rate",   rate,
                                "--seed",        seed,      "--run-id", run_id,
                                "--skus",        "300",     "--policy", "mix",
@@ -158,39 +154,12 @@ static void rage(struct chaos *chaos, int64_t ms)
 
 static bool settles(struct chaos *chaos)
 {
-    char records[24], timeout[12];
-    int64_t began = now_ms(), count;
+    int64_t orders;
     int code = fleet_wait(&chaos->fleet, chaos->load, LOAD_WITHIN_MS);
     if (code != EXIT_DONE) {
         results_note(&chaos->results, "weir load ended with %d", code);
     }
-    if (interrupted || !count_orders(chaos, &count)) {
-        return false;
-    }
-    snprintf(records, sizeof records, "%" PRId64, count);
-    snprintf(timeout, sizeof timeout, "%d", SETTLED_WITHIN_S);
-    const char *arguments[] = {chaos->options.weir,
-                               "watch",
-                               "-c",
-                               chaos->config,
-                               "--until-settled",
-                               "--orders",
-                               records,
-                               "--timeout",
-                               timeout,
-                               "--quiet",
-                               "60",
-                               NULL};
-    code = fleet_run(&chaos->fleet, "watch", arguments, (SETTLED_WITHIN_S + 30) * INT64_C(1000));
-    if (code != EXIT_DONE && !interrupted) {
-        results_violation(&chaos->results,
-                          "the orders have not settled within %d s of quiet (weir watch: %d, "
-                          "logs/watch.log)",
-                          SETTLED_WITHIN_S, code);
-        return false;
-    }
-    results_settled(&chaos->results, now_ms() - began);
-    return !interrupted;
+    return !interrupted && count_orders(chaos, &orders) && check_settled(&chaos->checks, orders);
 }
 
 /* Processes that another has taken over from, and that had nothing to do since. */
@@ -204,60 +173,6 @@ static void end_the_retired(struct chaos *chaos)
     }
 }
 
-static bool is_well(struct chaos *chaos)
-{
-    const char *arguments[] = {chaos->options.weir, "doctor", "-c", chaos->config, NULL};
-    for (int64_t end = now_ms() + WELL_WITHIN_MS; !interrupted;) {
-        if (fleet_run(&chaos->fleet, "doctor", arguments, WELL_WITHIN_MS) == EXIT_DONE) {
-            return true;
-        }
-        if (now_ms() > end) {
-            results_violation(&chaos->results, "weir doctor finds a task that is not well: "
-                                               "logs/doctor.log");
-            return false;
-        }
-        fleet_turns(&chaos->fleet, 500);
-    }
-    return false;
-}
-
-static bool has_files(const char *disk)
-{
-    char path[600];
-    for (int i = 0; i < PROCESSORS; i++) {
-        for (int p = 0; p < PARTITIONS; p++) {
-            snprintf(path, sizeof path, "%s/%s/p%d.sqlite", disk, processors[i]->name, p);
-            if (access(path, F_OK) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* The whole books once, and the files of every disk against the changelogs. */
-static void audit(struct chaos *chaos)
-{
-    bool first = true;
-    for (int disk = 0; disk < DISKS && !interrupted; disk++) {
-        char path[500];
-        snprintf(path, sizeof path, "%s/state/%s", chaos->options.directory, disks[disk]);
-        if (!has_files(path)) {
-            continue;
-        }
-        const char *arguments[] = {chaos->options.weir,     "audit",       "-c",
-                                   chaos->config,           "--state-dir", path,
-                                   first ? NULL : "--only", "I28",         NULL};
-        int code = fleet_run(&chaos->fleet, "audit", arguments, AUDIT_WITHIN_MS);
-        if (code != EXIT_DONE && !interrupted) {
-            results_violation(&chaos->results, "weir audit (%s) ended with %d: logs/audit.log",
-                              path, code);
-        }
-        first = false;
-    }
-    chaos->results.counts[COUNT_AUDITS]++;
-}
-
 static void check_all(struct chaos *chaos)
 {
     if (!settles(chaos)) {
@@ -267,8 +182,9 @@ static void check_all(struct chaos *chaos)
     end_the_retired(chaos);
     nemesis_find_rot(&chaos->nemesis);
     fleet_turns(&chaos->fleet, LAST_LOOK_MS);
-    if (is_well(chaos)) {
-        audit(chaos);
+    if (check_well(&chaos->checks)) {
+        check_books(&chaos->checks);
+        check_replay(&chaos->checks);
     }
 }
 
@@ -315,7 +231,8 @@ static void run(struct chaos *chaos)
     bool good = chaos->results.violation_count == 0;
     fleet_stop_all(&chaos->fleet);
     if (good) {
-        audit(chaos); /* once more, at rest */
+        check_books(&chaos->checks); /* once more, at rest */
+        check_replay(&chaos->checks);
     }
     watcher_finish(chaos->watcher, &chaos->results);
 }
@@ -325,10 +242,11 @@ static void open_all(struct chaos *chaos)
     const struct options *options = &chaos->options;
     char bootstrap[40];
     struct error error;
-    snprintf(chaos->config, sizeof chaos->config, "%s/config", options->directory);
     snprintf(bootstrap, sizeof bootstrap, "127.0.0.1:%d", options->port);
     results_open(&chaos->results, options);
     fleet_open(&chaos->fleet, options, &chaos->results);
+    chaos->checks = (struct checks){options, &chaos->results, &chaos->fleet, ""};
+    snprintf(chaos->checks.config, sizeof chaos->checks.config, "%s/config", options->directory);
     if (admin_open(&chaos->admin, bootstrap, NULL, 0, &error) != OK ||
         admin_wait_for_broker(chaos->admin, BROKER_MS, &error) != OK) {
         fprintf(stderr, "chaos: %s\n", error.text);

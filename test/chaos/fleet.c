@@ -109,6 +109,8 @@ static void take_lines(struct fleet *fleet, struct child *child, bool ended)
         fprintf(child->log, "%.*s\n", (int)(stop - at), at);
         if (child->place) {
             listen_line(fleet, child, at, (size_t)(stop - at));
+        } else {
+            snprintf(child->last, sizeof child->last, "%.*s", (int)(stop - at), at);
         }
         at = newline ? newline + 1 : end;
     }

@@ -59,7 +59,7 @@ struct child {
     int64_t must_end_ms; /* 0: no limit */
     int status;          /* of a command that has ended */
     bool running;
-    char last[300]; /* the last line with an error */
+    char last[300]; /* the last line with an error; a command's last line */
 };
 
 /* Which place ran a task last, and its last commit. */
