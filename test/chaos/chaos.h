@@ -65,6 +65,7 @@ struct options {
     uint64_t seed;
     bool wanted[KINDS];
     enum api only_api[KINDS]; /* ANY_API: all */
+    unsigned weight[KINDS];   /* 0: as kinds[] has it */
     bool struck[PROCESSORS];  /* by index of processors[] */
     enum mode mode;
     double rate; /* orders a second */

@@ -14,8 +14,8 @@
 #include "processors.h"
 
 enum {
-    NOT_NOW_MS = 300, /* then another card */
-    GONE_MS = 60000,  /* how long a process that was fenced may take to learn it */
+    NOT_NOW_MS = 30, /* then another card */
+    GONE_MS = 60000, /* how long a process that was fenced may take to learn it */
 };
 
 void nemesis_open(struct nemesis *nemesis, const struct options *options, struct fleet *fleet,
@@ -310,25 +310,30 @@ static bool is_in_play(const struct nemesis *nemesis, int kind)
            !(kinds[kind].fixed_only && nemesis->mode != FIXED);
 }
 
-static unsigned weight_of(int kind)
+static unsigned weight_of(const struct options *options, int kind)
 {
-    return kinds[kind].weight > 0 ? kinds[kind].weight : 1;
+    return options->weight[kind] > 0 ? options->weight[kind]
+           : kinds[kind].weight > 0  ? kinds[kind].weight
+                                     : 1;
 }
 
 void nemesis_begin(struct nemesis *nemesis, enum mode mode, int64_t ms)
 {
     uint64_t weights = 0;
-    size_t size = (size_t)(ms / nemesis->options->gap_ms);
+    const struct options *options = nemesis->options;
+    size_t size = (size_t)(ms / options->gap_ms);
     nemesis->mode = mode;
     nemesis->calm = false;
     nemesis->deck_count = nemesis->dealt = 0;
     for (int kind = 0; kind < KINDS; kind++) {
-        weights += is_in_play(nemesis, kind) ? weight_of(kind) : 0;
+        weights += is_in_play(nemesis, kind) ? weight_of(options, kind) : 0;
     }
     for (int kind = 0; kind < KINDS; kind++) {
-        size_t share =
-            is_in_play(nemesis, kind) ? (size * weight_of(kind) + weights / 2) / weights : 0;
-        share = share == 0 && is_in_play(nemesis, kind) ? 1 : share;
+        size_t share = 0;
+        if (is_in_play(nemesis, kind)) {
+            share = (size * weight_of(options, kind) + weights / 2) / weights;
+            share = share > 0 ? share : 1;
+        }
         while (share-- > 0 && nemesis->deck_count < DECK_MAX) {
             nemesis->deck[nemesis->deck_count++] = (enum kind)kind;
         }

@@ -18,31 +18,47 @@ static bool find_api(const char *name, enum api *api)
     return false;
 }
 
-/* "kill,late:endtxn" */
+/* "kill", "late:endtxn", "kill=40", "late:endtxn=3"; takes the text apart. */
+static bool read_fault(struct options *options, char *name)
+{
+    char *weight = strchr(name, '='), *api = strchr(name, ':');
+    int kind = 0;
+    if (weight) {
+        *weight++ = 0;
+    }
+    if (api) {
+        *api++ = 0;
+    }
+    while (kind < KINDS && strcmp(kinds[kind].name, name) != 0) {
+        kind++;
+    }
+    if (kind == KINDS || (api && !find_api(api, &options->only_api[kind]))) {
+        fprintf(stderr, "chaos: there is no fault '%s%s%s'; there are:", name, api ? ":" : "",
+                api ? api : "");
+        for (kind = 0; kind < KINDS; kind++) {
+            fprintf(stderr, " %s", kinds[kind].name);
+        }
+        fprintf(stderr, "\n(late, duplicate, drop-reply and cut also with :endtxn, "
+                        ":offsetcommit, :addoffsets, :addpartitions, :produce)\n");
+        return false;
+    }
+    options->wanted[kind] = true;
+    options->weight[kind] = weight ? (unsigned)strtoul(weight, NULL, 10) : 0;
+    if (weight && options->weight[kind] == 0) {
+        fprintf(stderr, "chaos: %s=%s: a weight is a number above 0\n", name, weight);
+        return false;
+    }
+    return true;
+}
+
 static bool read_faults(struct options *options, const char *text)
 {
     char list[500], *rest = NULL;
     snprintf(list, sizeof list, "%s", text);
     for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        char *api = strchr(name, ':');
-        int kind = 0;
-        if (api) {
-            *api++ = 0;
-        }
-        while (kind < KINDS && strcmp(kinds[kind].name, name) != 0) {
-            kind++;
-        }
-        if (kind == KINDS || (api && !find_api(api, &options->only_api[kind]))) {
-            fprintf(stderr, "chaos: there is no fault '%s%s%s'; there are:", name, api ? ":" : "",
-                    api ? api : "");
-            for (kind = 0; kind < KINDS; kind++) {
-                fprintf(stderr, " %s", kinds[kind].name);
-            }
-            fprintf(stderr, "\n(late, duplicate, drop-reply and cut also with :endtxn, "
-                            ":offsetcommit, :addoffsets, :addpartitions, :produce)\n");
+        if (!read_fault(options, name)) {
             return false;
         }
-        options->wanted[kind] = true;
     }
     return true;
 }
