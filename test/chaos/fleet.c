@@ -27,6 +27,7 @@ enum {
     PAUSE_MOST_MS = 2000,
     HEALTHY_MS = 5000,
     STOP_MS = 20000,
+    COMMANDS_MS = 500,
     READ_BYTES = 64 * 1024,
     LINE_MAX_BYTES = 64 * 1024,
     BROKER_GRACE_MS = 90 * 1000,
@@ -370,12 +371,30 @@ bool fleet_is_up(const struct fleet *fleet)
     return true;
 }
 
+/* Asked first: one that is just starting the broker has to write down which process that is. */
+static void end_commands(const struct fleet *fleet)
+{
+    bool any = false;
+    for (size_t i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *child = &fleet->children[i];
+        if (child->running && !child->place) {
+            kill(-child->pid, SIGTERM);
+            any = true;
+        }
+    }
+    if (any) {
+        sleep_ms(COMMANDS_MS);
+    }
+}
+
 void fleet_close(struct fleet *fleet)
 {
+    end_commands(fleet);
     for (size_t i = 0; i < CHILDREN_MAX; i++) {
         struct child *child = &fleet->children[i];
         if (child->running) {
             kill(child->pid, SIGKILL);
+            kill(-child->pid, SIGKILL); /* each has a group of its own */
             waitpid(child->pid, NULL, 0);
         }
         if (child->pipe >= 0) {

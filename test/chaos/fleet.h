@@ -83,7 +83,7 @@ struct fleet {
 };
 
 void fleet_open(struct fleet *fleet, const struct options *options, struct results *results);
-/* Kills what is left. */
+/* Kills what is left, commands with all that they have started. */
 void fleet_close(struct fleet *fleet);
 
 /* Fills the places anew; the processes of earlier ones must have ended. */
