@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "chaos/checks.h"
+#include "chaos/forgotten.h"
 #include "chaos/nemesis.h"
 #include "chaos/options.h"
 #include "chaos/record.h"
@@ -152,6 +153,23 @@ static void rage(struct chaos *chaos, int64_t ms)
 
 /* ---- a quiet spell ---- */
 
+/* A broker that died in the middle of commits may have forgotten some. */
+static bool mend_broker(struct chaos *chaos)
+{
+    bool ended;
+    if (chaos->results.faults[BROKER_TORN] == 0) {
+        return true;
+    }
+    if (!forgotten_end(&chaos->fleet, chaos->checks.config, &ended)) {
+        return false;
+    }
+    if (ended) {
+        fleet_arrange(&chaos->fleet, chaos->mode);
+        wait_until_up(chaos);
+    }
+    return true;
+}
+
 static bool settles(struct chaos *chaos)
 {
     int64_t orders;
@@ -159,7 +177,13 @@ static bool settles(struct chaos *chaos)
     if (code != EXIT_DONE) {
         results_note(&chaos->results, "weir load ended with %d", code);
     }
-    return !interrupted && count_orders(chaos, &orders) && check_settled(&chaos->checks, orders);
+    if (interrupted || !mend_broker(chaos) || !count_orders(chaos, &orders)) {
+        return false;
+    }
+    if (orders == 0) {
+        results_note(&chaos->results, "no order was placed: there is nothing to check yet");
+    }
+    return orders > 0 && check_settled(&chaos->checks, orders);
 }
 
 /* Processes that another has taken over from, and that had nothing to do since. */

@@ -4,6 +4,7 @@
  * nemesis.h   draws faults from the seed and carries them out
  * fleet.h     the processes: starts them again, listens to what they log, knows how they may end
  * proxy.h     between the processes and the broker: loses, holds back and repeats what they say
+ * forgotten.h a person who ends what the broker forgot
  * checks.h    what must hold when all is quiet
  * watcher.h   a read_committed reader that sees what a customer would see meanwhile
  * results.h   what happened, how long recovery took, what was broken

@@ -23,6 +23,7 @@ static const char *const count_names[COUNTS] = {
     [COUNT_ROT_READ] = "rot found late",
     [COUNT_ORDERS] = "orders",
     [COUNT_AUDITS] = "audits",
+    [COUNT_FORGOTTEN] = "forgotten commits",
     [COUNT_REPLAYS] = "tasks replayed",
     [COUNT_WATCHED] = "records watched",
 };
