@@ -76,6 +76,19 @@ static enum outcome open_task(struct instance *instance, int32_t partition, stru
     return outcome;
 }
 
+static void share_memory(struct instance *instance)
+{
+    size_t count = 0;
+    for (int32_t p = 0; p < TASKS_MAX; p++) {
+        count += instance->tasks[p] != NULL;
+    }
+    for (int32_t p = 0; p < TASKS_MAX; p++) {
+        if (instance->tasks[p]) {
+            task_share_memory(instance->tasks[p], count);
+        }
+    }
+}
+
 /* Opens tasks that are assigned and not open. In a group the file may still be locked by a process
  * that is just ending. */
 static void open_tasks(struct instance *instance)
@@ -90,6 +103,7 @@ static void open_tasks(struct instance *instance)
         }
         struct error error;
         if (open_task(instance, p, &error) == OK) {
+            share_memory(instance);
             continue;
         }
         if (is_group(instance) && error.exit_code == EXIT_TRY_AGAIN) {
@@ -131,6 +145,7 @@ static void on_revoked(void *context, const int32_t *partitions, size_t count, b
         instance->tasks[p] = NULL;
         instance->assigned[p] = false;
     }
+    share_memory(instance);
 }
 
 static void close_tasks(struct instance *instance, bool lost)

@@ -376,6 +376,12 @@ const struct task_counts *task_counts(const struct task *task)
     return &task->counts;
 }
 
+void task_share_memory(struct task *task, size_t tasks)
+{
+    int64_t share = STORE_CACHE_BYTES / (int64_t)tasks;
+    store_set_cache(task->store, share > STORE_CACHE_LEAST_BYTES ? share : STORE_CACHE_LEAST_BYTES);
+}
+
 int32_t task_partition(const struct task *task)
 {
     return task->options.partition;

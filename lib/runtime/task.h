@@ -53,6 +53,9 @@ MUST_CHECK enum outcome task_open(struct task **task, const struct task_options 
  */
 void task_close(struct task *task, bool lost);
 
+/* So many tasks share the memory that an instance keeps rows in. */
+void task_share_memory(struct task *task, size_t tasks);
+
 /* Does one slice of work. *wake_us: monotonic time at which it wants to be called again (INT64_MAX:
  * when the port's poll() returns early; 0: at once). FATAL: close the task; error has why and the
  * exit code. Anything less it tells the log and handles itself. */

@@ -6,6 +6,7 @@
  * Nothing is written to it before that.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/checksum.h"
@@ -19,21 +20,20 @@ static const char meta_sql[] =
     "appended_ms INTEGER NOT NULL, task_time_ms INTEGER NOT NULL, incarnation TEXT NOT NULL"
     ") STRICT;";
 
-/* 16 MB of cache hold what a second of 1,000 commands makes dirty even if every row lies on a page
- * of its own (3,000 pages), so that nothing spills to the WAL twice, and fit into the 40 MiB of an
- * instance. The rest is in the system's page cache. Measured with takes of 1,000 random rows: at a
- * million rows (270 MB) four times the cache saves a seventh of a put; where the table just fits it
- * saves two fifths.
- * Nothing is written before COMMIT. SQLite 3.40.1, when pages that did not fit the cache went to
- * the WAL early, were written again, and a savepoint was rolled back, commits frames with wrong
- * sums: a recovery stops there, and with a checkpoint in between the file is a mix of old and new
- * pages that passes an integrity check. So a transaction may hold more than the cache, and
- * store_is_large() says when to commit. A restore, which rolls back whole slices only, may spill.
- * The default of secure_delete in Debian's build is ON. The size limit cuts a WAL that a slow
- * reader made grow. */
+/* STORE_CACHE_BYTES hold what a second of 1,000 commands makes dirty even if every row lies on a
+ * page of its own (3,000 pages), so that nothing is written twice, and fit into the 40 MiB of an
+ * instance, whose tasks share them. The rest is in the system's page cache. Measured with takes of
+ * 1,000 random rows: at a million rows (270 MB) four times the cache saves a seventh of a put;
+ * where the table just fits it saves two fifths. Nothing is written before COMMIT. SQLite 3.40.1,
+ * when pages that did not fit the cache went to the WAL early, were written again, and a savepoint
+ * was rolled back, commits frames with wrong sums: a recovery stops there, and with a checkpoint in
+ * between the file is a mix of old and new pages that passes an integrity check. So a transaction
+ * may hold more than the cache, and store_is_large() says when to commit. A restore, which rolls
+ * back whole slices only, may spill. The default of secure_delete in Debian's build is ON. The size
+ * limit cuts a WAL that a slow reader made grow. */
 static const char settings_sql[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;"
-    "PRAGMA journal_size_limit=201326592; PRAGMA cache_size=-16384; PRAGMA mmap_size=0;"
+    "PRAGMA journal_size_limit=201326592; PRAGMA mmap_size=0;"
     "PRAGMA cache_spill=OFF;"
     "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;";
 
@@ -257,11 +257,22 @@ static int check_content(struct store *store, struct error *note)
     return code == SQLITE_OK ? finished : code;
 }
 
+/* Without memory for it the cache stays as large as it was. */
+void connection_set_cache(struct store *store)
+{
+    char sql[60];
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=-%lld;", (long long)store->cache_bytes / 1024);
+    if (store->db) {
+        (void)sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+    }
+}
+
 static int apply_settings(struct store *store)
 {
     sqlite3 *db = store->db;
     sqlite3_busy_timeout(db, BUSY_MS);
     int code = sqlite3_exec(db, settings_sql, NULL, NULL, NULL);
+    connection_set_cache(store);
     sqlite3_wal_hook(db, on_commit, store);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

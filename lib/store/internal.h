@@ -30,8 +30,6 @@ void file_unlock(int lock);
 
 bool file_exists(const char *path);
 
-enum { CACHE_BYTES = 16 * 1024 * 1024 }; /* connection.c's PRAGMA cache_size */
-
 /* The witness, kept in the lock file: size, inode and change time of the SQLite file as our last
  * complete checkpoint left it. Only checkpoints write that file, so while the witness holds nobody
  * else has, and no checkpoint was cut short: what remains is the WAL, whose frames carry checksums.
@@ -115,7 +113,8 @@ struct store {
     enum restore restore;
     struct store_meta meta; /* of the rows as they stand, kept takes included */
     struct store_meta
-        committed;         /* of the last COMMIT: what a crash, or SQLite itself, falls back to */
+        committed; /* of the last COMMIT: what a crash, or SQLite itself, falls back to */
+    int64_t cache_bytes;
     bool dirty;            /* kept takes, or restored rows, wait for COMMIT */
     int wal_pages;         /* in the WAL after the last COMMIT */
     struct buffer scratch; /* JSON of a column, SQL texts */
@@ -140,6 +139,9 @@ void connection_close(struct store *store);
 
 /* Builds an empty store and puts it in the place of store->path, where there must be no file. */
 MUST_CHECK enum outcome connection_create(struct store *store, struct error *error);
+
+/* Tells SQLite of store->cache_bytes, if there is a connection. */
+void connection_set_cache(struct store *store);
 
 MUST_CHECK enum outcome connection_exec(struct store *store, const char *sql, const char *doing,
                                         struct error *error);

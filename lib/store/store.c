@@ -44,6 +44,7 @@ static void table_init(struct table *table, const struct weir_store *layout)
 static struct store *store_new(const char *path, const struct store_identity *identity)
 {
     struct store *store = xcalloc(1, sizeof *store);
+    store->cache_bytes = STORE_CACHE_BYTES;
     store->path = xstrdup(path);
     store->lock = -1;
     CHECK(strlen(identity->application_id) < sizeof((struct meta_row *)NULL)->application_id);
@@ -182,6 +183,12 @@ uint64_t store_row_schemas(const struct store *store)
     return store->row_schemas;
 }
 
+void store_set_cache(struct store *store, int64_t bytes)
+{
+    store->cache_bytes = bytes;
+    connection_set_cache(store);
+}
+
 bool store_is_dirty(const struct store *store)
 {
     return store->dirty;
@@ -192,7 +199,7 @@ bool store_is_large(const struct store *store)
     int used = 0, most;
     return store->dirty &&
            sqlite3_db_status(store->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK &&
-           used > CACHE_BYTES + CACHE_BYTES / 4;
+           used > STORE_CACHE_BYTES + STORE_CACHE_BYTES / 4;
 }
 
 /* ---- takes ---- */

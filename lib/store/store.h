@@ -85,6 +85,11 @@ MUST_CHECK enum outcome store_take_undo(struct store *store,
  */
 MUST_CHECK enum outcome store_commit(struct store *store, struct error *error);
 
+/* How much of the file is kept in memory: 16 MiB when nothing is said. A transaction takes what it
+ * needs beyond that, and gives it back. */
+enum { STORE_CACHE_BYTES = 16 * 1024 * 1024, STORE_CACHE_LEAST_BYTES = 2 * 1024 * 1024 };
+void store_set_cache(struct store *store, int64_t bytes);
+
 /* Has kept takes that are not committed yet; and has them in more memory than its cache should
  * take, so that it is time to commit. */
 bool store_is_dirty(const struct store *store);

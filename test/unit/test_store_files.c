@@ -620,6 +620,28 @@ static void put_many(struct fixture *fixture, int from, int to, size_t size)
     }
 }
 
+/* What a transaction needed beyond it is given back. */
+static void keeps_no_more_of_the_file_in_memory_than_it_may(void **state)
+{
+    struct fixture *fixture = *state;
+    int used, most;
+    open_store(fixture);
+    store_set_cache(fixture->store, STORE_CACHE_LEAST_BYTES);
+    begin(fixture);
+    put_many(fixture, 0, 4000, 2000);
+    keep(fixture);
+    assert_ok(fixture, store_commit(fixture->store, &fixture->error));
+    begin(fixture);
+    put_many(fixture, 0, 1, 2001);
+    keep(fixture);
+    assert_ok(fixture, store_commit(fixture->store, &fixture->error));
+    assert_int_equal(sqlite3_db_status(fixture->store->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most,
+                                       0),
+                     SQLITE_OK);
+    assert_in_range(used, 0, STORE_CACHE_LEAST_BYTES + STORE_CACHE_LEAST_BYTES / 4);
+    close_store(fixture);
+}
+
 /* SQLite 3.40.1 would commit frames with wrong sums here, were it allowed to spill. */
 static void an_undone_take_larger_than_the_cache_leaves_a_wal_that_recovers(void **state)
 {
@@ -631,8 +653,7 @@ static void an_undone_take_larger_than_the_cache_leaves_a_wal_that_recovers(void
     assert_ok(fixture, store_commit(fixture->store, &fixture->error));
     close_store(fixture);
     open_store(fixture);
-    assert_ok(fixture,
-              connection_exec(fixture->store, "PRAGMA cache_size=20", "cache", &fixture->error));
+    store_set_cache(fixture->store, INT64_C(20) * 4096);
     begin(fixture);
     put_many(fixture, 500, 550, 2001);
     keep(fixture);
@@ -741,6 +762,7 @@ int main(void)
         TEST(a_tail_restore_cut_short_keeps_its_slices),
         TEST(a_full_disk_at_commit_falls_back_to_the_last_commit),
         TEST(a_take_larger_than_the_disk_fails_at_commit),
+        TEST(keeps_no_more_of_the_file_in_memory_than_it_may),
         TEST(an_undone_take_larger_than_the_cache_leaves_a_wal_that_recovers),
         TEST(a_full_disk_in_a_restore_undoes_the_slice),
         TEST(a_failing_write_is_an_abort_that_names_the_file),
