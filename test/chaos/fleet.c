@@ -31,6 +31,7 @@ enum {
     READ_BYTES = 64 * 1024,
     LINE_MAX_BYTES = 64 * 1024,
     BROKER_GRACE_MS = 90 * 1000,
+    TOLD_MS = 20 * 1000, /* only the broker can tell a process that it was fenced */
     MEMBER_PLACES = 4,
 };
 
@@ -214,7 +215,8 @@ static void reap(struct fleet *fleet)
         pthread_mutex_unlock(&fleet->mutex);
         if (ended) {
             on_end(fleet, child, status);
-        } else if (child->must_end_ms > 0 && now_ms() > child->must_end_ms) {
+        } else if (child->must_end_ms > 0 && now_ms() > child->must_end_ms &&
+                   now_ms() - fleet->broker_bad_ms > TOLD_MS) {
             results_violation(fleet->results, "%s still runs though another owner has its task",
                               child->id);
             child->must_end_ms = 0;
