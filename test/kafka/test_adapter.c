@@ -345,6 +345,39 @@ static void taking_over_an_open_transaction_is_quick(void **state)
     assert_true(slowest_us < 400 * 1000);
 }
 
+/* What a fenced owner has under way is refused, request by request, and librdkafka takes a refusal
+ * badly while it closes. So it is closed as soon as it has learnt of the first one, again and
+ * again: there is no saying when exactly. */
+static void a_fenced_owner_can_be_closed_while_its_requests_are_refused(void **state)
+{
+    enum { ROUNDS = 60, WIDE = 16 };
+    struct world *world = *state;
+    struct port *port = case_instance(world);
+    const char *topic = kafka_world_topic(world, "wide", WIDE, 1000000);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct producer *old = case_begun(world, port);
+        struct port_delivery delivered[WIDE];
+        for (int p = 0; p < WIDE; p++) {
+            expect_result(port->calls->send(old, topic, p, case_bytes("k"), case_bytes("v"), NULL,
+                                            0, &delivered[p], &case_error),
+                          TXN_DONE);
+        }
+        for (int p = 0; p < WIDE; p++) { /* all are in its transaction */
+            while (delivered[p].offset < 0) {
+                expect_outcome(port->calls->poll(port, 5, &case_error), OK);
+            }
+        }
+        struct producer *new = case_ready(world, port);
+        int32_t p = 0;
+        while (port->calls->send(old, topic, p, case_bytes("k"), case_bytes("v"), NULL, 0, NULL,
+                                 &case_error) == TXN_DONE) {
+            p = (p + 1) % WIDE;
+        }
+        port->calls->producer_close(old);
+        port->calls->producer_close(new);
+    }
+}
+
 static void delivery_says_where_and_when_and_nothing_after_an_abort(void **state)
 {
     struct world *world = *state;
@@ -532,6 +565,7 @@ int main(void)
         IN_WORLD(a_topic_or_partition_that_is_not_there_aborts),
         IN_WORLD(two_owners_of_one_id_fence_each_other),
         IN_WORLD(taking_over_an_open_transaction_is_quick),
+        IN_WORLD(a_fenced_owner_can_be_closed_while_its_requests_are_refused),
         IN_WORLD(delivery_says_where_and_when_and_nothing_after_an_abort),
         IN_WORLD(a_transaction_time_out_above_the_broker_s_needs_a_person),
         IN_WORLD(a_member_begins_only_after_it_has_joined),
