@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime_records.h"
 
 #include <cmocka.h>
 
@@ -128,6 +132,35 @@ static void an_operators_word_for_something_else_changes_nothing(void **state) /
     world_close(&world);
 }
 
+/* Whoever copies the schema there may have moved the directory meanwhile. */
+static void waits_while_the_schemas_cannot_be_looked_at(void **state) /* I-8 */
+{
+    (void)state;
+    static const struct weir_record *const records[] = {&tally_event_record, &tally_answer_record,
+                                                        &tally_total_record, &total_record,
+                                                        &timer_row_record,   &checkpoint_record,
+                                                        &cause_record,       NULL};
+    char path[96];
+    struct error error;
+    struct world world;
+    world_open(&world);
+    codec_close(world.codec);
+    snprintf(path, sizeof path, "%s/schemas", world.directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(codec_open(&world.codec, records, path, &error), OK);
+    assert_int_equal(rmdir(path), 0);
+    world_add(&world, "a", 1);
+    add_unknown(&world);
+    assert_int_equal(world_start(&world), OK);
+    assert_int_equal(world_run(&world), OK);
+    try_again(&world);
+    expect(&world, 1, 0);
+    say_skip(&world, "tally.events 1\n"); /* an operator's word counts all the same */
+    try_again(&world);
+    expect(&world, 2, 1);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +168,7 @@ int main(void)
         cmocka_unit_test(fires_no_timer_by_the_clock_while_an_input_waits),
         cmocka_unit_test(goes_on_behind_a_record_that_an_operator_gives_up),
         cmocka_unit_test(an_operators_word_for_something_else_changes_nothing),
+        cmocka_unit_test(waits_while_the_schemas_cannot_be_looked_at),
     };
     return cmocka_run_group_tests_name("pause", tests, NULL, NULL);
 }
