@@ -237,6 +237,8 @@ enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
         store->phase = PHASE_BEGUN;
         store->meta = *meta;
         store->dirty = true;
+    } else {
+        connection_rollback(store); /* Kafka has the take: the file is behind */
     }
     return outcome;
 }

@@ -75,6 +75,10 @@ const struct store_meta *store_meta(const struct store *store);
 uint64_t store_row_schemas(const struct store *store);
 
 MUST_CHECK enum outcome store_take_begin(struct store *store, struct error *error);
+
+/* When it fails, nothing is left of what is not committed: the takes kept before are forgotten,
+ * too.
+ */
 MUST_CHECK enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
                                         struct error *error);
 MUST_CHECK enum outcome store_take_undo(struct store *store,
