@@ -236,7 +236,7 @@ enum outcome task_step(struct task *task, int64_t *wake_us, struct error *error)
             task_say_waiting(task, "room for the state file", error);
             restore_end(task);
         }
-        if ((outcome == RETRY || outcome == ABORT) && !task->restore) {
+        if (outcome == ABORT || (outcome == RETRY && !task->restore)) {
             int64_t since_us = task->waiting_since_us;
             task_enter(task, TASK_ASK);
             task->waiting_since_us = since_us;
@@ -380,11 +380,6 @@ void task_share_memory(struct task *task, size_t tasks)
 {
     int64_t share = STORE_CACHE_BYTES / (int64_t)tasks;
     store_set_cache(task->store, share > STORE_CACHE_LEAST_BYTES ? share : STORE_CACHE_LEAST_BYTES);
-}
-
-int32_t task_partition(const struct task *task)
-{
-    return task->options.partition;
 }
 
 int64_t task_commit_number(const struct task *task)

@@ -64,7 +64,6 @@ MUST_CHECK enum outcome task_step(struct task *task, int64_t *wake_us, struct er
 enum task_state task_state(const struct task *task);
 const char *task_state_name(enum task_state state);
 const struct task_counts *task_counts(const struct task *task);
-int32_t task_partition(const struct task *task);
 int64_t task_commit_number(const struct task *task);
 
 #endif
