@@ -431,6 +431,107 @@ static void goes_on_after_its_transaction_was_timed_out(void **state) /* I-5, I-
     free(expected);
 }
 
+static void move_away(struct world *world)
+{
+    broker_fault(world->broker, &(struct broker_fault){.call = CALL_SEND_OFFSETS,
+                                                       .nth = 2,
+                                                       .kind = FAULT_FAIL,
+                                                       .result = TXN_MOVED});
+}
+
+static void lose_a_commit(struct world *world)
+{
+    broker_fault(world->broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 2, .kind = FAULT_LOSE_REQUEST});
+}
+
+/* What led to the abort was not fenced; the abort is. */
+static void stops_when_it_is_fenced_at_an_abort(void **state) /* I-6 */
+{
+    (void)state;
+    static void (*const leads[])(struct world * world) = {move_away, lose_a_commit};
+    char *expected = plain_story();
+    for (size_t i = 0; i < 2; i++) {
+        struct world world;
+        world_open(&world);
+        leads[i](&world);
+        broker_fault(world.broker, &(struct broker_fault){.call = CALL_ABORT,
+                                                          .nth = 1,
+                                                          .kind = FAULT_MEANWHILE,
+                                                          .run = time_out,
+                                                          .context = world.broker});
+        char *picture = story(&world);
+        assert_int_equal(broker_faults_left(world.broker), 0);
+        assert_int_equal(world.starts, 2);
+        assert_string_equal(picture, expected);
+        free(picture);
+        world_close(&world);
+    }
+    free(expected);
+}
+
+/* The id may not be used: it would not be at the next call either. */
+static enum txn_result init_is_refused(struct producer *producer, int timeout_ms,
+                                       struct error *error)
+{
+    (void)producer, (void)timeout_ms;
+    (void)fail_exit(error, EXIT_CONFIG, "not authorized for the transactional id");
+    return TXN_ABORT;
+}
+
+static void refuse_init(struct port *port)
+{
+    static struct port_calls calls;
+    calls = *port->calls;
+    calls.init = init_is_refused;
+    port->calls = &calls;
+}
+
+static void ends_when_its_id_is_refused(void **state) /* I-6 */
+{
+    (void)state;
+    static const struct world_watch watch = {.port_opened = refuse_init, .steps = 100};
+    struct world world;
+    world_open(&world);
+    world.watch = &watch;
+    assert_int_equal(world_start(&world), OK);
+    assert_int_equal(world_run(&world), FATAL);
+    assert_int_equal(world.error.exit_code, EXIT_CONFIG);
+    assert_non_null(strstr(world.error.text, "not authorized"));
+    world_close(&world);
+}
+
+/* ---- patience ---- */
+
+/* Twelve in a row; then it is tried every half a minute, and not more often. */
+static void tries_a_take_that_keeps_failing_with_patience(void **state) /* I-5 */
+{
+    enum { FAILURES = 12, LONGEST_MS = 30 * 1000 };
+    (void)state;
+    struct world world;
+    world_open(&world);
+    for (int i = 0; i < FAILURES; i++) {
+        broker_fault(world.broker, &(struct broker_fault){.call = CALL_COMMIT,
+                                                          .nth = 1,
+                                                          .kind = FAULT_FAIL,
+                                                          .result = TXN_ABORT});
+    }
+    world_add(&world, "a", 1);
+    world_settle(&world);
+    while (broker_faults_left(world.broker) > 0) {
+        broker_advance(world.broker, LONGEST_MS);
+        world_settle(&world);
+    }
+    assert_int_equal(task_counts(world.task)->aborts, FAILURES);
+    broker_advance(world.broker, LONGEST_MS - 5000);
+    world_settle(&world);
+    assert_int_equal(broker_count(world.broker, "tally.sums", 0, true), 0);
+    broker_advance(world.broker, 5000);
+    world_settle(&world);
+    assert_int_equal(broker_count(world.broker, "tally.sums", 0, true), 1);
+    world_close(&world);
+}
+
 /* ---- the truth at start ---- */
 
 static void half_done(struct world *world)
@@ -685,6 +786,10 @@ static void refuses_an_emptied_changelog(void **state) /* I-3 */
     half_done(&world);
     broker_recreate_topic(world.broker, "tally.changelog");
     expect_refusal(&world, "is empty");
+    half_done(&world);
+    int64_t end = broker_log(world.broker, "tally.changelog", 0).high;
+    broker_truncate(world.broker, "tally.changelog", 0, end);
+    expect_refusal(&world, "is empty");
 }
 
 static void refuses_a_state_file_without_its_cluster(void **state) /* I-3 */
@@ -716,6 +821,9 @@ int main(void)
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
+        cmocka_unit_test(stops_when_it_is_fenced_at_an_abort),
+        cmocka_unit_test(ends_when_its_id_is_refused),
+        cmocka_unit_test(tries_a_take_that_keeps_failing_with_patience),
         cmocka_unit_test(rebuilds_a_deleted_state_file),
         cmocka_unit_test(rebuilds_from_a_compacted_changelog),
         cmocka_unit_test(replays_the_tail_onto_an_old_copy),

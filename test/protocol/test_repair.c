@@ -550,9 +550,100 @@ static void is_done_or_not_done_when_the_answer_to_its_commit_is_lost(void **sta
     }
 }
 
+/* Whatever fails before the commit: the task stands where it stood, and the same command does it.
+ */
+static void changes_nothing_when_a_call_fails_before_its_commit(void **state)
+{
+    (void)state;
+    static const struct {
+        enum broker_call call;
+        unsigned nth;
+        enum txn_result result;
+    } failing[] = {
+        {CALL_BEGIN, 1, TXN_DOUBT},        {CALL_SEND, 1, TXN_ABORT},   {CALL_SEND, 2, TXN_ABORT},
+        {CALL_SEND_OFFSETS, 1, TXN_ABORT}, {CALL_COMMIT, 1, TXN_ABORT}, {CALL_COMMIT, 1, TXN_MOVED},
+    };
+    for (size_t i = 0; i < sizeof failing / sizeof *failing; i++) {
+        struct clinic clinic;
+        struct error error;
+        clinic_open(&clinic);
+        set_offset(&clinic, 3, "");
+        broker_fault(clinic.world.broker, &(struct broker_fault){.call = failing[i].call,
+                                                                 .nth = failing[i].nth,
+                                                                 .kind = FAULT_FAIL,
+                                                                 .result = failing[i].result});
+        assert_int_equal(mend_by(&clinic, plan_adopt, &error), FATAL);
+        assert_int_equal(broker_faults_left(clinic.world.broker), 0);
+        assert_int_equal(error.exit_code, EXIT_TRY_AGAIN);
+        assert_non_null(strstr(error.text, "tally.p0: nothing was changed"));
+        mend_well(&clinic, plan_adopt);
+        expect_no_trace(&clinic);
+        clinic_close(&clinic);
+    }
+}
+
+static void writes_no_row_after_one_that_failed(void **state)
+{
+    (void)state;
+    struct clinic clinic;
+    struct error error;
+    clinic_open(&clinic);
+    broker_recreate_topic(clinic.world.broker, "tally.changelog");
+    expect_finding(&clinic, CHANGELOG_EMPTY, "");
+    unsigned before = broker_counts(clinic.world.broker)->calls[CALL_SEND];
+    broker_fault(clinic.world.broker, &(struct broker_fault){.call = CALL_SEND,
+                                                             .nth = 1,
+                                                             .kind = FAULT_FAIL,
+                                                             .result = TXN_ABORT});
+    assert_int_equal(mend_by(&clinic, plan_changelog_from_file, &error), FATAL);
+    assert_int_equal(broker_counts(clinic.world.broker)->calls[CALL_SEND], before + 1);
+    mend_well(&clinic, plan_changelog_from_file);
+    expect_no_trace(&clinic);
+    clinic_close(&clinic);
+}
+
+static void gives_up_on_an_id_that_cannot_be_initialised(void **state)
+{
+    (void)state;
+    struct clinic clinic;
+    struct producer *producer;
+    struct error error;
+    clinic_open(&clinic);
+    struct broker *broker = clinic.world.broker;
+    struct port *port = clinic.tasks.port;
+    broker_fault(broker, &(struct broker_fault){.call = CALL_PRODUCER_OPEN,
+                                                .nth = 1,
+                                                .kind = FAULT_FAIL,
+                                                .outcome = FATAL,
+                                                .exit_code = EXIT_UNAVAILABLE});
+    assert_int_equal(repair_fence(port, "tally", 0, 10000, &producer, &error), FATAL);
+    assert_int_equal(error.exit_code, EXIT_UNAVAILABLE);
+
+    struct broker_fault lost = {.call = CALL_INIT, .nth = 1, .kind = FAULT_LOSE_REQUEST};
+    broker_fault(broker, &lost);
+    assert_int_equal(repair_fence(port, "tally", 0, 10000, &producer, &error), OK);
+    port->calls->producer_close(producer);
+
+    lost.kind = FAULT_FAIL;
+    lost.result = TXN_DOUBT;
+    broker_fault(broker, &lost);
+    assert_int_equal(repair_fence(port, "tally", 0, 0, &producer, &error), RETRY);
+    assert_non_null(strstr(error.text, "tally.p0 cannot be initialised"));
+
+    lost.result = TXN_FENCED;
+    broker_fault(broker, &lost);
+    assert_int_equal(repair_fence(port, "tally", 0, 10000, &producer, &error), FATAL);
+    assert_int_equal(error.exit_code, EXIT_TRY_AGAIN);
+    assert_non_null(strstr(error.text, "another process has taken the task over"));
+    clinic_close(&clinic);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_nothing_when_a_call_fails_before_its_commit),
+        cmocka_unit_test(writes_no_row_after_one_that_failed),
+        cmocka_unit_test(gives_up_on_an_id_that_cannot_be_initialised),
         cmocka_unit_test(finds_nothing_wrong_with_a_task_that_is_well),
         cmocka_unit_test(adopts_when_a_foreign_tool_has_set_the_offset_back),
         cmocka_unit_test(adopts_when_a_foreign_tool_has_set_the_offset_forward),

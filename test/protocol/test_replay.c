@@ -10,7 +10,9 @@
 
 #include "codec/schema.h"
 #include "protocol/second_life.h"
+#include "runtime/context.h"
 #include "runtime_records.h"
+#include "store/internal.h"
 
 #include <cmocka.h>
 
@@ -358,6 +360,66 @@ static void names_the_commit_whose_rows_are_others_now(void **state)
     world_close(&world);
 }
 
+static void remember_nothing(struct weir_context *ctx, const struct remind *remind)
+{
+    (void)ctx, (void)remind;
+}
+
+/* The tick was for the reminder only: now nothing is left of it but task time. */
+static void goes_through_a_tick_that_has_nothing_to_do_now(void **state)
+{
+    (void)state;
+    struct weir_processor changed = tally_processor;
+    struct tally_event_handlers handlers =
+        *(const struct tally_event_handlers *)changed.inputs[0].handlers;
+    handlers.remind = remember_nothing;
+    changed.inputs[0].handlers = &handlers;
+    struct world world;
+    struct second_life life;
+    world_open(&world);
+    world_remind(&world, "a", A_MINUTE_MS);
+    world_settle(&world);
+    broker_advance(world.broker, A_MINUTE_MS + 1);
+    world_settle(&world);
+    world_stop(&world);
+    life_open(&life, &world, &changed, NULL);
+    assert_int_equal(life_run(&life), OK);
+    assert_int_equal(life.differences, 2);
+    assert_int_equal(replay_commit_number(life.replay), 2);
+    assert_int_equal(replay_counts(life.replay).timers, 0);
+    life_close(&life);
+    world_close(&world);
+}
+
+/* ---- its own file ---- */
+
+static void lose_the_transaction(struct weir_context *ctx, const struct add *add)
+{
+    assert_int_equal(sqlite3_exec(ctx->store->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    ((const struct tally_event_handlers *)tally_processor.inputs[0].handlers)->add(ctx, add);
+}
+
+static void ends_when_its_file_cannot_be_written(void **state)
+{
+    (void)state;
+    struct weir_processor processor = tally_processor;
+    struct tally_event_handlers handlers =
+        *(const struct tally_event_handlers *)processor.inputs[0].handlers;
+    handlers.add = lose_the_transaction;
+    processor.inputs[0].handlers = &handlers;
+    struct world world;
+    struct second_life life;
+    world_open(&world);
+    live_a_while(&world);
+    world_stop(&world);
+    life_open(&life, &world, &processor, NULL);
+    assert_int_equal(life_run(&life), FATAL);
+    assert_int_equal(life.error.exit_code, EXIT_IO);
+    assert_non_null(strstr(life.error.text, "commit 1 could not be written to"));
+    life_close(&life);
+    world_close(&world);
+}
+
 /* ---- what is gone ---- */
 
 static void expect_refused(struct world *world, const char *reason)
@@ -425,6 +487,8 @@ int main(void)
         cmocka_unit_test(names_the_record_whose_output_is_another_now),
         cmocka_unit_test(names_the_record_that_is_refused_now),
         cmocka_unit_test(names_the_commit_whose_rows_are_others_now),
+        cmocka_unit_test(goes_through_a_tick_that_has_nothing_to_do_now),
+        cmocka_unit_test(ends_when_its_file_cannot_be_written),
         cmocka_unit_test(says_that_the_history_does_not_begin_at_the_beginning),
         cmocka_unit_test(says_which_input_is_gone),
         cmocka_unit_test(makes_a_file_of_its_own),
