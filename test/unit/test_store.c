@@ -2,6 +2,8 @@
  * survives. */
 #include "store_fixture.h"
 
+#include "store/internal.h"
+
 /* ---- rows ---- */
 
 static struct part two_parts[] = {{"lid", 1}, {"\"screw\"\n\xc3\xa4", 12}};
@@ -342,6 +344,86 @@ static void committing_without_takes_is_fine(void **state)
     undo(fixture);
 }
 
+static void run(struct fixture *fixture, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(fixture->store->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void assert_bug(struct fixture *fixture, enum outcome outcome)
+{
+    assert_int_equal(outcome, FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_BUG);
+    assert_text(fixture->error.text, "no such savepoint");
+}
+
+/* It is ours alone: nobody else may end it. */
+static void a_savepoint_that_is_gone_is_reported_as_our_bug(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_meta meta = meta_of(1);
+    open_store(fixture);
+    begin(fixture);
+    run(fixture, "RELEASE take");
+    assert_bug(fixture, store_take_undo(fixture->store, &fixture->error));
+    close_store(fixture);
+    open_store(fixture);
+    begin(fixture);
+    run(fixture, "RELEASE take");
+    assert_bug(fixture, store_take_keep(fixture->store, &meta, &fixture->error));
+    close_store(fixture);
+    open_store(fixture);
+    begin(fixture);
+    assert_ok(fixture, store_savepoint(fixture->store, &fixture->error));
+    run(fixture, "RELEASE record");
+    assert_bug(fixture, store_savepoint_undo(fixture->store, &fixture->error));
+    assert_bug(fixture, store_savepoint_keep(fixture->store, &fixture->error));
+}
+
+/* Every call says so, until the take is undone. */
+static void a_transaction_that_sqlite_gave_up_is_an_abort_everywhere(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct item key = {.sku = "a", .seq = 1};
+    struct item row;
+    struct timer_row timer;
+    void *rows;
+    size_t count;
+    bool found;
+    struct error *error = &fixture->error;
+    open_store(fixture);
+    struct store *store = fixture->store;
+    begin(fixture);
+    run(fixture, "ROLLBACK");
+    assert_int_equal(store_get(store, &items, &key, &fixture->arena, &row, &found, error), ABORT);
+    assert_int_equal(store_put(store, &items, &key, error), ABORT);
+    assert_int_equal(store_delete(store, &items, &key, error), ABORT);
+    assert_int_equal(store_list(store, &items, &key, 1, 0, &fixture->arena, &rows, &count, error),
+                     ABORT);
+    assert_int_equal(store_scan(store, &items, &key, ITEM_QTY, &fixture->arena, &rows, &count,
+                                error),
+                     ABORT);
+    assert_int_equal(store_first_timer(store, &fixture->arena, &timer, &found, error), ABORT);
+    assert_int_equal(store_savepoint(store, error), ABORT);
+    assert_int_equal(error->exit_code, EXIT_IO);
+    undo(fixture);
+    begin(fixture);
+    assert_ok(fixture, store_savepoint(store, error));
+    run(fixture, "ROLLBACK");
+    assert_int_equal(store_savepoint_undo(store, error), ABORT);
+    assert_int_equal(store_savepoint_keep(store, error), ABORT);
+    undo(fixture);
+    begin(fixture);
+    put_qty(fixture, "a", 1, 1);
+    keep(fixture);
+    run(fixture, "ROLLBACK");
+    assert_int_equal(store_take_begin(store, error), ABORT);
+    assert_int_equal(store_commit(store, error), ABORT);
+    assert_false(store_is_large(store));
+    assert_int_equal(store_meta(store)->commit_number, 0);
+    commit_qty(fixture, "a", 1, 2);
+    assert_int_equal(qty_of(fixture, "a", 1), 2);
+}
+
 static void a_nested_savepoint_is_undone_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -569,6 +651,8 @@ int main(void)
         TEST(kept_and_committed_takes_survive_a_close),
         TEST(kept_takes_that_were_not_committed_are_lost_at_close),
         TEST(committing_without_takes_is_fine),
+        TEST(a_savepoint_that_is_gone_is_reported_as_our_bug),
+        TEST(a_transaction_that_sqlite_gave_up_is_an_abort_everywhere),
         TEST(a_nested_savepoint_is_undone_alone),
         TEST(undoing_a_take_closes_the_savepoint_in_it),
         TEST(the_wal_is_copied_into_the_file_when_it_is_large),

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -732,9 +733,256 @@ static void a_failing_write_is_an_abort_that_names_the_file(void **state)
     assert_int_equal(qty_of(fixture, "a", 1), 2);
 }
 
+/* ---- beside the file ---- */
+
+static void assert_fatal(struct fixture *fixture, const char *text)
+{
+    assert_int_equal(store_open(&fixture->store, fixture->path, &identity, &fixture->found,
+                                &fixture->note, &fixture->error),
+                     FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_IO);
+    assert_text(fixture->error.text, text);
+}
+
+static void name_beside(struct fixture *fixture, const char *suffix, char name[256])
+{
+    snprintf(name, 256, "%s%s", fixture->path, suffix);
+}
+
+static void make_directory(struct fixture *fixture)
+{
+    char directory[128];
+    snprintf(directory, sizeof directory, "%s/state", fixture->directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+}
+
+static void a_path_that_is_too_long_is_fatal(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[5000];
+    memset(path, 'x', sizeof path);
+    path[0] = '/';
+    path[sizeof path - 1] = 0;
+    assert_int_equal(store_open(&fixture->store, path, &identity, &fixture->found, &fixture->note,
+                                &fixture->error),
+                     FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_IO);
+    assert_text(fixture->error.text, "too long");
+}
+
+static void a_lock_file_that_cannot_be_opened_is_fatal(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[256];
+    name_beside(fixture, ".lock", name);
+    make_directory(fixture);
+    assert_int_equal(mkdir(name, 0700), 0);
+    assert_fatal(fixture, "cannot open");
+}
+
+/* Whoever holds it may not have written to it yet, or something else. */
+static void a_lock_of_nobody_known_is_refused_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const texts[] = {"", "somebody"};
+    char name[256];
+    name_beside(fixture, ".lock", name);
+    make_directory(fixture);
+    for (int i = 0; i < 2; i++) {
+        int file = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        assert_int_equal(flock(file, LOCK_EX | LOCK_NB), 0);
+        assert_int_equal(write(file, texts[i], strlen(texts[i])), strlen(texts[i]));
+        assert_int_equal(store_open(&fixture->store, fixture->path, &identity, &fixture->found,
+                                    &fixture->note, &fixture->error),
+                         RETRY);
+        assert_text(fixture->error.text, "is locked by process 0");
+        close(file);
+    }
+}
+
+static void a_witness_that_is_no_witness_makes_the_next_open_look_at_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[256];
+    close_with_rows(fixture);
+    name_beside(fixture, ".lock", name);
+    int file = open(name, O_WRONLY | O_TRUNC);
+    assert_int_equal(write(file, "x", 1), 1);
+    close(file);
+    in_a_process(fixture, overwrite_the_middle);
+    assert_sets_aside(fixture, &identity, "damaged");
+}
+
+/* There is nothing to be a witness of. */
+static void closes_a_file_that_was_removed_under_it(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[100] = "", name[256];
+    open_store(fixture);
+    commit_qty(fixture, "a", 1, 1);
+    assert_int_equal(unlink(fixture->path), 0);
+    close_store(fixture);
+    name_beside(fixture, ".lock", name);
+    int file = open(name, O_RDONLY);
+    assert_true(read(file, text, sizeof text - 1) > 0);
+    close(file);
+    assert_null(strstr(text, "inode"));
+    open_store(fixture);
+    assert_int_equal(fixture->found, STORE_NEW);
+}
+
+static void a_mark_that_cannot_be_removed_is_fatal(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[256];
+    close_with_rows(fixture);
+    name_beside(fixture, ".damaged", name);
+    assert_int_equal(mkdir(name, 0700), 0);
+    assert_fatal(fixture, "cannot remove");
+}
+
+/* The file's own name is as long as a name may be, but for the suffixes of what lies beside it. */
+static void a_file_that_cannot_be_set_aside_is_fatal(void **state)
+{
+    enum { LONGEST = 255, ROOM = 12 };
+    struct fixture *fixture = *state;
+    char path[400], name[LONGEST - ROOM + 1];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    snprintf(path, sizeof path, "%s/%s", fixture->directory, name);
+    assert_ok(fixture, store_open(&fixture->store, path, &identity, &fixture->found, &fixture->note,
+                                  &fixture->error));
+    assert_int_equal(store_set_aside(fixture->store, &fixture->error), FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_IO);
+    assert_text(fixture->error.text, "cannot rename");
+    close_store(fixture);
+    assert_int_equal(store_open(&fixture->store, path, &identity, &fixture->found, &fixture->note,
+                                &fixture->error),
+                     FATAL);
+    assert_text(fixture->error.text, "cannot rename");
+}
+
+/* A configuration may name the state by a path of one part. */
+static void a_file_in_the_working_directory_is_a_file_like_any_other(void **state)
+{
+    struct fixture *fixture = *state;
+    char before[1000];
+    struct dirent **names = NULL;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(fixture->directory), 0);
+    assert_ok(fixture, store_open(&fixture->store, "p.db", &identity, &fixture->found,
+                                  &fixture->note, &fixture->error));
+    for (int i = 0; i < 5; i++) {
+        commit_qty(fixture, "a", 1, i);
+        assert_ok(fixture, store_set_aside(fixture->store, &fixture->error));
+        assert_int_equal(qty_of(fixture, "a", 1), -1);
+    }
+    close_store(fixture);
+    int count = scandir(".", &names, is_set_aside, NULL);
+    for (int i = 0; i < count; i++) {
+        free(names[i]);
+    }
+    free(names);
+    assert_int_equal(count, 3);
+    assert_int_equal(chdir(before), 0);
+}
+
+/* ---- a content that is not ours, under right checksums ---- */
+
+static void delete_meta(struct fixture *fixture)
+{
+    forge(fixture, "DELETE FROM weir_meta");
+}
+
+static void drop_a_table(struct fixture *fixture)
+{
+    forge(fixture, "DROP TABLE item");
+}
+
+static void sets_aside_a_file_without_its_meta(void **state)
+{
+    assert_sets_aside_after(*state, delete_meta, "damaged");
+}
+
+static void sets_aside_a_file_without_one_of_its_tables(void **state)
+{
+    assert_sets_aside_after(*state, drop_a_table, "no such table");
+}
+
+static void a_file_without_its_meta_cannot_be_peeked_at(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_meta meta;
+    close_with_rows(fixture);
+    in_a_process(fixture, delete_meta);
+    assert_int_equal(store_peek(fixture->path, &meta, &fixture->error), FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_IO);
+    struct store_snapshot *snapshot;
+    assert_int_equal(store_snapshot_open(&snapshot, fixture->path, &meta, &fixture->error), FATAL);
+    assert_int_equal(fixture->error.exit_code, EXIT_IO);
+}
+
+static void forge_a_colour(struct fixture *fixture)
+{
+    forge(fixture, "UPDATE item SET \"order\" = 'MAUVE'");
+}
+
+static void forge_a_large_number(struct fixture *fixture)
+{
+    forge(fixture, "UPDATE item SET qty = 5000000000");
+}
+
+static void forge_no_json(struct fixture *fixture)
+{
+    forge(fixture, "UPDATE item SET parts = '{}'");
+}
+
+/* Only damage, or another program, can bring a column that no row of ours has. */
+static void a_column_that_fits_no_field_is_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    static void (*const forgeries[])(struct fixture *) = {forge_a_colour, forge_a_large_number,
+                                                          forge_no_json};
+    for (int i = 0; i < 3; i++) {
+        struct item key = {.sku = "row", .seq = 1}, row;
+        void *rows;
+        size_t count;
+        bool found;
+        close_with_rows(fixture);
+        in_a_process(fixture, forgeries[i]);
+        open_store(fixture);
+        assert_int_equal(fixture->found, STORE_KEPT);
+        assert_int_equal(store_get(fixture->store, &items, &key, &fixture->arena, &row, &found,
+                                   &fixture->error),
+                         FATAL);
+        assert_int_equal(fixture->error.exit_code, EXIT_IO);
+        assert_int_equal(store_list(fixture->store, &items, &key, 1, 0, &fixture->arena, &rows,
+                                    &count, &fixture->error),
+                         FATAL);
+        assert_text(fixture->error.text, "damaged");
+        close_store(fixture);
+        open_store(fixture);
+        assert_int_equal(fixture->found, STORE_SET_ASIDE);
+        close_store(fixture);
+        assert_int_equal(unlink(fixture->path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_path_that_is_too_long_is_fatal),
+        TEST(a_lock_file_that_cannot_be_opened_is_fatal),
+        TEST(a_lock_of_nobody_known_is_refused_all_the_same),
+        TEST(a_witness_that_is_no_witness_makes_the_next_open_look_at_everything),
+        TEST(closes_a_file_that_was_removed_under_it),
+        TEST(a_mark_that_cannot_be_removed_is_fatal),
+        TEST(a_file_that_cannot_be_set_aside_is_fatal),
+        TEST(a_file_in_the_working_directory_is_a_file_like_any_other),
+        TEST(sets_aside_a_file_without_its_meta),
+        TEST(sets_aside_a_file_without_one_of_its_tables),
+        TEST(a_file_without_its_meta_cannot_be_peeked_at),
+        TEST(a_column_that_fits_no_field_is_damage),
         TEST(a_kill_loses_what_is_not_committed_and_nothing_else),
         TEST(a_kill_at_any_instant_leaves_whole_takes),
         TEST(a_killed_process_leaves_the_lock_free_and_the_second_is_refused),
