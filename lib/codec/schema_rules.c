@@ -151,7 +151,10 @@ static bool record_is_valid(const struct schema *type, const struct json *value,
 /* The specification (1.11) wants the default of a union to be of its first branch. */
 static bool union_is_valid(const struct schema *type, const struct json *value, struct error *error)
 {
-    if (type->branch_count > 0 && default_is_valid(type->branches[0], value, error)) {
+    if (type->branch_count == 0) {
+        return refuse(type, error);
+    }
+    if (default_is_valid(type->branches[0], value, error)) {
         return true;
     }
     error_prefix(error, "of a union, the first branch gives the default's type");

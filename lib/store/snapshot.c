@@ -105,7 +105,8 @@ static enum outcome side_begin(struct side *side, struct query *query,
     return side_step(side, error);
 }
 
-/* As SQLite orders values of one type: the tables are STRICT, and a key is never NULL. */
+/* As SQLite orders values of one type: the tables are STRICT, a key is never NULL, and no field is
+ * a fraction. */
 static int compare_column(sqlite3_stmt *one, sqlite3_stmt *other, int column)
 {
     int type = sqlite3_column_type(one, column), other_type = sqlite3_column_type(other, column);
@@ -114,10 +115,6 @@ static int compare_column(sqlite3_stmt *one, sqlite3_stmt *other, int column)
     }
     if (type == SQLITE_INTEGER) {
         int64_t a = sqlite3_column_int64(one, column), b = sqlite3_column_int64(other, column);
-        return (a > b) - (a < b);
-    }
-    if (type == SQLITE_FLOAT) {
-        double a = sqlite3_column_double(one, column), b = sqlite3_column_double(other, column);
         return (a > b) - (a < b);
     }
     if (type == SQLITE_NULL) {

@@ -142,7 +142,12 @@ static void tells_a_bad_frame_from_an_unknown_schema(void **state)
     bytes.data[1] = 2;
     assert_int_equal(codec_decode(codec, &order_record, whole, &arena, &order, &error), DECODE_BAD);
     bytes.data[1] = 1;
+    struct weir_bytes datum, cut = {bytes.data, 9};
+    assert_true(codec_unframe(&order_record, whole, &datum));
+    assert_int_equal(datum.size, bytes.size - 10);
+    assert_false(codec_unframe(&order_record, cut, &datum));
     bytes.data[9] ^= 0x80;
+    assert_false(codec_unframe(&order_record, whole, &datum));
     assert_int_equal(codec_decode(codec, &order_record, whole, &arena, &order, &error),
                      DECODE_UNKNOWN_SCHEMA);
     char hex[17];
@@ -209,6 +214,69 @@ static void learns_schemas_that_arrive_in_the_directory(void **state)
     buffer_release(&bytes);
 }
 
+/* A link to nowhere; more than a schema can be. What is known already is no harm. */
+static void refuses_files_that_cannot_be_schemas(void **state)
+{
+    (void)state;
+    enum { TOO_MANY = 1024 * 1024 + 1 };
+    char directory[] = "/tmp/weir-test-schemas-XXXXXX", path[200];
+    assert_non_null(mkdtemp(directory));
+    const struct weir_record *record = record_of("R{f long}");
+    const struct weir_record *records[] = {record, record, NULL};
+    struct codec *own;
+    write_file(directory, "known.avsc", record->schema);
+    assert_int_equal(codec_open(&own, records, directory, &error), OK);
+    codec_close(own);
+
+    snprintf(path, sizeof path, "%s/nowhere.avsc", directory);
+    assert_int_equal(symlink("/nowhere", path), 0);
+    assert_int_equal(codec_open(&own, records, directory, &error), FATAL);
+    assert_int_equal(error.exit_code, EXIT_CONFIG);
+    assert_non_null(strstr(error.text, "nowhere.avsc: "));
+    assert_int_equal(unlink(path), 0);
+
+    write_file(directory, "large.avsc", "");
+    snprintf(path, sizeof path, "%s/large.avsc", directory);
+    assert_int_equal(truncate(path, TOO_MANY), 0);
+    assert_int_equal(codec_open(&own, records, directory, &error), FATAL);
+    assert_non_null(strstr(error.text, "large.avsc: File too large"));
+
+    remove_file(directory, "large.avsc");
+    remove_file(directory, "known.avsc");
+    rmdir(directory);
+    codec_close(NULL);
+}
+
+/* One plan for each version that a topic has seen. */
+static void remembers_how_to_read_many_writers(void **state)
+{
+    (void)state;
+    enum { WRITERS = 100 };
+    const struct weir_record *records[WRITERS + 1] = {0};
+    struct codec *own;
+    for (int i = 0; i < WRITERS; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "R{f int; g%d int = %d}", i, i);
+        records[i] = record_of(text);
+    }
+    assert_int_equal(codec_open(&own, records, NULL, &error), OK);
+    const struct weir_record *reader = record_of("R{f long}");
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < WRITERS; i++) {
+            struct buffer bytes = {0};
+            int32_t value[2] = {i, 7};
+            int64_t back = -1;
+            codec_encode(records[i], value, &bytes);
+            assert_int_equal(codec_decode(own, reader, (struct weir_bytes){bytes.data, bytes.size},
+                                          &arena, &back, &error),
+                             DECODED);
+            assert_int_equal(back, i);
+            buffer_release(&bytes);
+        }
+    }
+    codec_close(own);
+}
+
 static void refuses_a_compiled_in_fingerprint_that_is_wrong(void **state)
 {
     (void)state;
@@ -251,6 +319,8 @@ int main(void)
         TEST(encodes_an_order_in_119_bytes_and_reads_it_back),
         TEST(tells_a_bad_frame_from_an_unknown_schema),
         TEST(learns_schemas_that_arrive_in_the_directory),
+        TEST(refuses_files_that_cannot_be_schemas),
+        TEST(remembers_how_to_read_many_writers),
         TEST(refuses_a_compiled_in_fingerprint_that_is_wrong),
         TEST(costs_no_malloc_after_the_first_record),
     };

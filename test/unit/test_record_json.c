@@ -212,6 +212,9 @@ static void reads_and_writes_one_field_alone(void **state)
     assert_int_equal(field_from_json(lines, text_of("[{\"sku\":\"C\"}]"), &arena, value, &error),
                      DECODE_BAD);
     assert_string_equal(error.text, "lines[0].qty: it is missing");
+    assert_int_equal(field_from_json(nl, text_of("{"), &arena, value, &error), DECODE_BAD);
+    assert_int_equal(field_from_json(lines, text_of("null"), &arena, value, &error), DECODE_BAD);
+    assert_int_equal(field_from_json(nl, text_of("{}"), &arena, value, &error), DECODE_BAD);
     buffer_release(&text);
 }
 

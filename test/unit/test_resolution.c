@@ -156,6 +156,9 @@ static void fills_defaults_for_what_the_writer_lacks(void **state)
             "int; z []string} = {'x':1,'z':['p','q']}; z []long = []}",
             "{\"b\":true,\"i\":-5,\"l\":5000000000,\"s\":\"text\",\"y\":\"\",\"a\":1,\"e\":\"B\","
             "\"n\":null,\"m\":3,\"t\":null,\"r\":{\"x\":1,\"z\":[\"p\",\"q\"]},\"z\":[]}");
+    becomes("a.R{a int}", "02",
+            "a.R{a int; t (string|null) = 'x'; y (bytes|null) = ''; b (boolean|null) = true}",
+            "{\"a\":1,\"t\":\"x\",\"y\":\"\",\"b\":true}");
     /* inside arrays too, and into nested records */
     becomes("a.R{l []L{x int}}", "04 02 04 00", "a.R{l []L{t string = 'd'; x int}}",
             "{\"l\":[{\"t\":\"d\",\"x\":1},{\"t\":\"d\",\"x\":2}]}");
@@ -199,7 +202,10 @@ static void follows_aliases_of_fields_and_types(void **state)
     is_bad("a.R{other int}", "02", alias, "new: the writer lacks it");
     /* an alias does not take what another field of the reader bears as its name */
     is_bad("a.R{old int}", "02", "a.R{new@old int; old int}", "new: the writer lacks it");
+    /* what one field of the reader has taken, no other one takes */
+    becomes("a.R{old int}", "02", "a.R{one@old int; two@old int = 7}", "{\"one\":1,\"two\":7}");
     becomes("b.Was{f int}", "02", "a.Is@b.Was{f int}", "{\"f\":1}");
+    becomes("c.Was{f int}", "02", "a.Is@b.Other@b.Was{f int}", "{\"f\":1}");
     becomes("b.Is{f int}", "02", "a.Is{f int}", "{\"f\":1}");
     is_bad("a.Other{}", "", "a.R{}", "the record: the writer's a.Other cannot be read as a.R");
 }
@@ -229,6 +235,12 @@ static void refuses_other_kinds_by_name(void **state)
 {
     (void)state;
     is_bad("a.R{f long}", "02", "a.R{f int}", "f: the writer's long cannot be read as int");
+    is_bad("a.R{f boolean}", "00", "a.R{f int}", "the writer's boolean cannot be read as int");
+    is_bad("a.R{f int}", "00", "a.R{f boolean}", "the writer's int cannot be read as boolean");
+    is_bad("a.R{f []int}", "00", "a.R{f int}", "the writer's array cannot be read as int");
+    is_bad("a.R{f X{}}", "", "a.R{f int}", "the writer's a.X cannot be read as int");
+    is_bad("a.R{f string}", "00", "a.R{f int}", "the writer's string cannot be read as int");
+    is_bad("a.R{f int}", "00", "a.R{f string}", "the writer's int cannot be read as string");
     is_bad("a.R{f float}", "00000000", "a.R{f long}", "the writer's float cannot be read as long");
     is_bad("a.R{f double}", "", "a.R{f int}", "the writer's double");
     is_bad("a.R{f {}int}", "00", "a.R{f []int}", "the writer's map");
@@ -260,6 +272,64 @@ static void refuses_recursive_and_exploding_writers(void **state)
     buffer_add_string(&writer, "}");
     is_bad(buffer_string(&writer), "00", "a.R{}", "nested deeper than 64");
     buffer_release(&writer);
+}
+
+/* A writer that leaves `spare` steps of a plan for the field at its end. */
+static const char *long_writer(const char *field, int spare)
+{
+    enum { STEPS = 20000, PART = 900 };
+    struct buffer text = {0};
+    buffer_add_string(&text, "a.R{f0 F{i0 int");
+    for (int i = 1; i < PART; i++) {
+        buffer_format(&text, "; i%d int", i);
+    }
+    buffer_add_string(&text, "}");
+    int steps = PART;
+    for (int i = 1; steps + PART <= STEPS - spare; i++, steps += PART) {
+        buffer_format(&text, "; f%d F", i);
+    }
+    for (int i = 0; steps < STEPS - spare; i++, steps++) {
+        buffer_format(&text, "; j%d int", i);
+    }
+    buffer_format(&text, "; %s}", field);
+    const char *writer = arena_strndup(&arena, buffer_string(&text), text.size);
+    buffer_release(&text);
+    return writer;
+}
+
+/* The bound holds wherever the plan grows: at each kind of step the last one may be missing. */
+static void refuses_a_plan_that_grows_too_long_wherever_it_does(void **state)
+{
+    enum { MOST = 6 };
+    (void)state;
+    static const struct {
+        const char *field, *reader;
+    } ends[] = {
+        {"x int", "a.R{x int}"},
+        {"x int", "a.R{y int = 5; z int = 6}"},
+        {"e E<A>", "a.R{e E<A>}"},
+        {"l []int", "a.R{l []int}"},
+        {"m {}int", "a.R{}"},
+        {"u (A{}|B{})", "a.R{u (A{}|B{})}"},
+        {"u (int|string)", "a.R{}"},
+        {"u A{x int}", "a.R{u (A{x int}|B{})}"},
+        {"u (A{}|C{})", "a.R{u (A{}|B{})}"},
+        {"u (string|C{})", "a.R{u (A{}|B{})}"},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const struct weir_record *reader = record_of(ends[i].reader);
+        void *out = arena_alloc(&arena, reader->size);
+        bool was_too_long = true;
+        for (int spare = 0; spare <= MOST; spare++) {
+            const char *writer = long_writer(ends[i].field, spare);
+            assert_int_equal(decode(writer, "", reader, out), DECODE_BAD); /* there is no datum */
+            bool is_too_long = strstr(error.text, "more than 20000 steps") != NULL;
+            assert_true(was_too_long || !is_too_long);
+            assert_true(spare > 0 || is_too_long);
+            was_too_long = is_too_long;
+        }
+        assert_false(was_too_long);
+    }
 }
 
 /* ---- enums ---- */
@@ -381,6 +451,7 @@ int main(void)
         TEST(promotes_what_the_layout_can_hold),
         TEST(refuses_other_kinds_by_name),
         TEST(refuses_recursive_and_exploding_writers),
+        TEST(refuses_a_plan_that_grows_too_long_wherever_it_does),
         TEST(finds_symbols_by_name),
         TEST(reads_an_unknown_symbol_as_the_readers_default),
         TEST(reads_nullables_either_way),

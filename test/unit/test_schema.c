@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/json.h"
 #include "codec/schema.h"
 
@@ -339,6 +341,96 @@ static void bounds_depth_names_and_parts(void **state)
     buffer_release(&text);
 }
 
+/* ---- what a careless hand or another program writes ---- */
+
+#define NAMED(type, more) "{\"type\":\"" type "\",\"name\":\"N\"" more "}"
+
+static void refuses_members_of_another_kind(void **state)
+{
+    (void)state;
+    static const char string[] = "must be a string";
+    refused("{\"type\":\"record\",\"name\":1,\"fields\":[]}", string);
+    refused(NAMED("record", ",\"namespace\":1,\"fields\":[]"), string);
+    refused(NAMED("enum", ",\"symbols\":[\"A\"],\"default\":1"), string);
+    refused(NAMED("enum", ",\"symbols\":\"A\""), "symbols");
+    refused(FIELD("\"int\"", ",\"order\":1"), string);
+    refused(FIELD("\"int\"", ",\"order\":\"upwards\""), "must be ascending, descending or ignore");
+    refused(FIELD("\"int\"", ",\"aliases\":1"), "aliases");
+    refused(NAMED("record", ",\"fields\":{}"), "\"fields\" must be a list");
+    refused(NAMED("record", ""), "\"fields\" must be a list");
+    refused("{\"type\":1}", string);
+    refused("{}", "\"type\" is missing");
+    refused("\"a\\u0000b\"", "a type must be a name");
+    refused("{\"type\":\"int\\u0000\"}", string);
+    accepted(FIELD("\"int\"", ",\"order\":\"ascending\""));
+    accepted(FIELD("\"int\"", ",\"order\":\"descending\""));
+    accepted(FIELD("\"int\"", ",\"order\":\"ignore\""));
+}
+
+/* A text of its kind is kept; another one is no error, because nothing depends on it. */
+static void passes_over_a_doc_that_is_no_text(void **state)
+{
+    (void)state;
+    assert_string_equal(accepted(NAMED("enum", ",\"symbols\":[\"A\"],\"doc\":\"d\""))->doc, "d");
+    assert_null(accepted(NAMED("enum", ",\"symbols\":[\"A\"],\"doc\":7"))->doc);
+    assert_null(accepted(NAMED("enum", ",\"symbols\":[\"A\"],\"doc\":\"a\\u0000b\""))->doc);
+}
+
+static void refuses_defaults_of_another_kind(void **state)
+{
+    (void)state;
+    static const char inner[] = "{\"type\":\"record\",\"name\":\"I\",\"fields\":["
+                                "{\"name\":\"i\",\"type\":\"int\"}]}";
+    static const struct {
+        const char *type, *value;
+    } wrong[] = {
+        {"\"null\"", "0"},
+        {"\"boolean\"", "0"},
+        {"\"int\"", "\"1\""},
+        {"\"int\"", "-2147483649"},
+        {"\"long\"", "1.5"},
+        {"\"double\"", "\"1\""},
+        {"\"string\"", "1"},
+        {"\"bytes\"", "1"},
+        {"\"bytes\"", "\"\\u0100\""},
+        {"\"bytes\"", "\"\\u4e00\""},
+        {"{\"type\":\"fixed\",\"name\":\"X\",\"size\":2}", "\"abc\""},
+        {E_AB, "1"},
+        {E_AB, "\"C\""},
+        {E_AB, "\"A\\u0000\""},
+        {"{\"type\":\"array\",\"items\":\"int\"}", "1"},
+        {"{\"type\":\"array\",\"items\":\"int\"}", "[\"1\"]"},
+        {"{\"type\":\"map\",\"values\":\"int\"}", "[]"},
+        {"{\"type\":\"map\",\"values\":\"int\"}", "{\"a\":\"1\"}"},
+        {inner, "[]"},
+        {inner, "{\"i\":\"1\"}"},
+        {inner, "{}"},
+        {"[\"int\",\"string\"]", "\"1\""},
+        {"[]", "1"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[400];
+        snprintf(text, sizeof text, DEFAULT("%s", "%s"), wrong[i].type, wrong[i].value);
+        refused(text, "default");
+    }
+    accepted(DEFAULT("\"double\"", "1"));
+    accepted(DEFAULT("\"double\"", "1.5"));
+    accepted(DEFAULT("{\"type\":\"map\",\"values\":\"int\"}", "{\"a\":1,\"b\":2}"));
+}
+
+static void bounds_the_text(void **state)
+{
+    (void)state;
+    enum { TEXT_BYTES = 2 * 1024 * 1024 };
+    struct buffer text;
+    buffer_init(&text);
+    for (int i = 0; i < TEXT_BYTES; i++) {
+        buffer_add_byte(&text, ' ');
+    }
+    refused(buffer_string(&text), "are read");
+    buffer_release(&text);
+}
+
 static struct schema *look_up(void *context, const char *full_name)
 {
     return strcmp(full_name, "a.Other") == 0 ? context : NULL;
@@ -398,6 +490,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_broken_unions_enums_and_fixed, setup, teardown),
         cmocka_unit_test_setup_teardown(accepts_defaults_of_their_type_only, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_depth_names_and_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(refuses_members_of_another_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(passes_over_a_doc_that_is_no_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(refuses_defaults_of_another_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(bounds_the_text, setup, teardown),
         cmocka_unit_test_setup_teardown(asks_for_types_of_other_files, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_every_truncation_and_every_flipped_bit, setup,
                                         teardown),
