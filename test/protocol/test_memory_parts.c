@@ -153,8 +153,7 @@ static bool draw(void *context, int columns, const char *const *names, const cha
 
 static enum outcome count_rows(void *context, const char *path, struct error *error)
 {
-    return store_query(path, "SELECT sku || '/' || seq FROM item ORDER BY seq", draw, context,
-                       error);
+    return store_query(path, "SELECT seq FROM item ORDER BY seq", draw, context, error);
 }
 
 /* Two lives of a file: made and filled; opened, read, looked at from outside. A file that was set
