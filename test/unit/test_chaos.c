@@ -1,5 +1,5 @@
-/* test_chaos.c - the chaos program's own parts: what it understands of requests, and how it keeps
- * its record.
+/* test_chaos.c - the chaos program's own parts: what it understands of requests, which faults it
+ * deals, and how it keeps its record.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chaos/nemesis.h"
+#include "chaos/options.h"
 #include "chaos/proxy_internal.h"
 #include "chaos/record.h"
 
@@ -48,6 +50,41 @@ static void reads_nothing_behind_the_end_of_a_request(void **state)
     assert_string_equal(request.task, "");
 }
 
+/* ---- the deck ---- */
+
+static size_t cards_of(const struct nemesis *nemesis, enum kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < nemesis->deck_count; i++) {
+        count += nemesis->deck[i] == kind;
+    }
+    return count;
+}
+
+static bool parses(struct options *options, char *faults)
+{
+    char *arguments[] = {"chaos", "--dir", "d",   "--weir",   "w",   "--kafka",
+                         "k",     "--gap", "100", "--faults", faults};
+    return options_parse(options, sizeof arguments / sizeof *arguments, arguments);
+}
+
+static void deals_kinds_by_their_weights(void **state)
+{
+    (void)state;
+    struct options options;
+    static struct results results;
+    static struct nemesis nemesis;
+    assert_true(parses(&options, "kill=30,late:endtxn=10,zombie"));
+    assert_int_equal(options.only_api[LATE], API_END_TXN);
+    nemesis = (struct nemesis){.options = &options, .results = &results, .dice = {7}};
+    nemesis_begin(&nemesis, FIXED, 44 * 100);
+    assert_int_equal(cards_of(&nemesis, KILL), 30);
+    assert_int_equal(cards_of(&nemesis, LATE), 10);
+    assert_int_equal(cards_of(&nemesis, ZOMBIE), 4); /* its own weight */
+    assert_int_equal(nemesis.deck_count, 44);
+    assert_false(parses(&options, "kill=many"));
+}
+
 /* ---- the record ---- */
 
 static void sums_up_what_stands_in_the_file(void **state)
@@ -81,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_which_task_a_request_is_of),
         cmocka_unit_test(reads_nothing_behind_the_end_of_a_request),
+        cmocka_unit_test(deals_kinds_by_their_weights),
         cmocka_unit_test(sums_up_what_stands_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
