@@ -24,6 +24,8 @@ enum {
     MARKER_WAIT_MS =
         15 * 1000, /* beyond the transaction time-out: the broker's clean-up interval and some */
     SAY_EVERY_US = 2 * 1000000,
+    ASK_EVERY_US = 1000000,
+    ASK_MS = 200,
 };
 
 struct restore {
@@ -35,7 +37,7 @@ struct restore {
     struct store_meta meta; /* what the file stands at after the last flush */
     int64_t end;            /* the high watermark to read to */
     int64_t last_number;    /* of the checkpoints read so far; 0: none */
-    int64_t position, started_us, said_us, waiting_since_us, row_count, unknown_tables;
+    int64_t position, started_us, said_us, waiting_since_us, asked_us, row_count, unknown_tables;
     bool ask_again; /* what we know of the group or the file has turned out to be stale */
     bool found;     /* adopt: a checkpoint was seen; restore: the file has reached n */
     struct arena checkpoint_arena;
@@ -390,13 +392,29 @@ static enum outcome finish(struct task *task, struct error *error)
     return OK;
 }
 
-/* Nothing more can be read now, and checkpoint n was not among it. */
+/* Everything that can be read was read, by an answer of the broker's. */
+static bool is_at_the_end(const struct task *task)
+{
+    struct port_log log;
+    struct error why;
+    return task->calls->log(task->port, task->changelog, task->options.partition, ASK_MS, &log,
+                            &why) == OK &&
+           task->restore->position >= log.stable;
+}
+
+/* Nothing more can be read now, and checkpoint n was not among it. While the broker is away that
+ * means nothing, and once it is back it has as long again to end what was open. */
 static enum outcome wait_for_marker(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
     int64_t now_us = task->calls->monotonic_us(task->port);
     if (restore->waiting_since_us == 0) {
-        restore->waiting_since_us = now_us;
+        restore->waiting_since_us = restore->asked_us = now_us;
+    }
+    if (now_us - restore->asked_us > ASK_EVERY_US) {
+        bool at_the_end = is_at_the_end(task);
+        now_us = restore->asked_us = task->calls->monotonic_us(task->port);
+        restore->waiting_since_us = at_the_end ? restore->waiting_since_us : now_us;
     }
     int64_t limit_ms = task->options.transaction_timeout_ms + MARKER_WAIT_MS;
     if (now_us - restore->waiting_since_us > limit_ms * 1000) {

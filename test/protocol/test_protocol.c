@@ -549,6 +549,63 @@ static void remove_state(struct world *world)
     assert_int_equal(system(command), 0);
 }
 
+/* From a restore's first read on, longer than any marker is waited for: reads bring nothing. */
+static struct outage {
+    const struct port_calls *calls;
+    struct broker *broker;
+    int64_t until_ms; /* 0: it has not begun */
+} outage;
+
+static enum outcome read_in_vain(struct reader *reader, int timeout_ms, struct port_record *records,
+                                 size_t max, size_t *count, int64_t *position, struct error *error)
+{
+    if (outage.until_ms == 0) {
+        outage.until_ms = broker_now_ms(outage.broker) + 90000;
+    }
+    if (broker_now_ms(outage.broker) >= outage.until_ms) {
+        return outage.calls->read(reader, timeout_ms, records, max, count, position, error);
+    }
+    broker_advance(outage.broker, timeout_ms);
+    *count = 0;
+    return OK;
+}
+
+static enum outcome ask_in_vain(struct port *port, const char *topic, int32_t partition,
+                                int timeout_ms, struct port_log *log, struct error *error)
+{
+    if (broker_now_ms(outage.broker) >= outage.until_ms) {
+        return outage.calls->log(port, topic, partition, timeout_ms, log, error);
+    }
+    broker_advance(outage.broker, timeout_ms);
+    return (fail)(error, RETRY, "nobody answers"); /* not the macro of that name */
+}
+
+static void let_it_go_away(struct port *port)
+{
+    static struct port_calls calls;
+    outage.calls = port->calls;
+    calls = *port->calls;
+    calls.read = read_in_vain;
+    calls.log = ask_in_vain;
+    port->calls = &calls;
+}
+
+static void waits_for_a_broker_that_goes_away_during_a_restore(void **state) /* I-3 */
+{
+    static const struct world_watch watch = {.port_opened = let_it_go_away, .steps = 20000};
+    (void)state;
+    struct world world;
+    half_done(&world);
+    remove_state(&world);
+    outage = (struct outage){.broker = world.broker};
+    world.watch = &watch;
+    assert_int_equal(world_start(&world), OK);
+    assert_int_equal(world_run(&world), OK);
+    assert_true(outage.until_ms > 0 && broker_now_ms(world.broker) >= outage.until_ms);
+    world_stop(&world);
+    world_close(&world);
+}
+
 static void rebuilds_a_deleted_state_file(void **state) /* I-3 */
 {
     (void)state;
@@ -824,6 +881,7 @@ int main(void)
         cmocka_unit_test(stops_when_it_is_fenced_at_an_abort),
         cmocka_unit_test(ends_when_its_id_is_refused),
         cmocka_unit_test(tries_a_take_that_keeps_failing_with_patience),
+        cmocka_unit_test(waits_for_a_broker_that_goes_away_during_a_restore),
         cmocka_unit_test(rebuilds_a_deleted_state_file),
         cmocka_unit_test(rebuilds_from_a_compacted_changelog),
         cmocka_unit_test(replays_the_tail_onto_an_old_copy),
