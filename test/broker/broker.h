@@ -189,9 +189,10 @@ enum broker_fault_kind {
 /* When a stray copy arrives. It carries the epoch of its sender. */
 enum broker_stray {
     STRAY_NONE,
-    STRAY_AFTER_SEND,    /* after the first send of the id's next transaction */
-    STRAY_AFTER_OFFSETS, /* after send_offsets of the id's next transaction */
-    STRAY_BY_HAND,       /* at broker_deliver_strays() */
+    STRAY_AFTER_SEND,     /* after the first send of the id's next transaction */
+    STRAY_BEFORE_OFFSETS, /* when all of the next transaction's records have been sent */
+    STRAY_AFTER_OFFSETS,  /* after send_offsets of the id's next transaction */
+    STRAY_BY_HAND,        /* at broker_deliver_strays() */
 };
 
 struct broker_fault {

@@ -301,6 +301,7 @@ enum txn_result broker_producer_offsets_now(struct producer *producer,
     int64_t left_ms = timeout_ms;
     result = broker_producer_flush(producer, &left_ms, error);
     if (result == TXN_DONE) {
+        broker_strays_arrive(producer->port->broker, producer->txn, STRAY_BEFORE_OFFSETS);
         result = add_offsets(producer, &left_ms, error);
     }
     if (result == TXN_DONE) {

@@ -250,11 +250,7 @@ static bool run_reference(struct world *reference, const struct world *world)
 
 static bool draw(struct world *world, struct buffer *out)
 {
-    for (int i = 0; i < world->machine_count; i++) {
-        if (world->machines[i].instance) {
-            machine_stop(&world->machines[i]);
-        }
-    }
+    world_stop_all(world);
     if (!compare_tasks(world)) {
         return false;
     }

@@ -1,7 +1,7 @@
 /* finding.c - what only a person may mend, and how it is found.
  *
- * While nothing runs, topics are made anew, records deleted or offsets set. Whoever starts then and
- * has a task that it concerns must say so and stop, and must not write.
+ * While nothing runs, topics are made anew, records deleted, offsets set, or a backup is put back.
+ * Whoever starts then and has a task that it concerns must say so and stop, and must not write.
  *
  * One thing cannot be found: an input made anew that has grown beyond the old one's last commit.
  * Its topic id would tell, which librdkafka 2.0.2 does not ask for.
@@ -77,7 +77,7 @@ static void input_cut_off(struct world *world, struct damage *damage)
 }
 
 /* To another record than the one that the last commit goes on at. */
-enum setting { SET_BACK, SET_BY_ANOTHER, SET_UNDER_OUR_METADATA };
+enum setting { SET_BACK, SET_BY_ANOTHER, SET_UNDER_OUR_METADATA, SET_UNDER_METADATA_THAT_FITS };
 
 static void set_offset(const struct world *world, const struct damage *damage, int32_t partition,
                        size_t input, int64_t next, const char *metadata)
@@ -92,7 +92,8 @@ static void offsets_set(struct world *world, struct damage *damage, enum setting
 {
     static const char *const what[] = {"the group's offsets are set back",
                                        "someone else sets the group's offset",
-                                       "the group's offset changes under its metadata"};
+                                       "the group's offset changes under its metadata",
+                                       "the group's offset is not its checkpoint's"};
     damage->what = what[setting];
     for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
         struct port_offset offset;
@@ -106,6 +107,8 @@ static void offsets_set(struct world *world, struct damage *damage, enum setting
         damage->concerns[p] = true;
         if (setting == SET_UNDER_OUR_METADATA) {
             snprintf(metadata, sizeof metadata, "%s", offset.metadata);
+        } else if (setting == SET_UNDER_METADATA_THAT_FITS) {
+            metadata_write(number, incarnation, offset.offset - 1, metadata);
         }
         for (size_t k = 0; damage->processor->inputs[k].topic; k++) {
             int64_t next = k == 0 ? offset.offset - 1 : last.next[k];
@@ -119,9 +122,57 @@ static void offsets_set(struct world *world, struct damage *damage, enum setting
     }
 }
 
-static void do_damage(struct world *world, struct damage *damage)
+/* Only who reads the checkpoint again can find it, and a file that stands there spares that. */
+static void offset_forged(struct world *world, struct damage *damage)
 {
-    switch (dice_below(&world->dice, 6)) {
+    offsets_set(world, damage, SET_UNDER_METADATA_THAT_FITS);
+    for (int i = 0; i < world->machine_count; i++) {
+        if (world->machines[i].processor == damage->processor) {
+            machine_lose_state(&world->machines[i]);
+        }
+    }
+}
+
+/* A backup is put back: files and offsets of the same commit, from which the changelog has gone on.
+ */
+static bool backup_put_back(struct world *world, struct damage *damage)
+{
+    struct port_offset offsets[WORLD_PARTITIONS][WEIR_LIST_MAX] = {0};
+    int64_t numbers[WORLD_PARTITIONS];
+    damage->what = "files and offsets are put back to an earlier commit";
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        numbers[p] = last_commit_of(world, damage->processor, p).number;
+        for (size_t k = 0; damage->processor->inputs[k].topic; k++) {
+            (void)broker_offsets(world->broker, damage->processor->name,
+                                 damage->processor->inputs[k].topic->name, p, &offsets[p][k]);
+        }
+    }
+    for (int i = 0; i < world->machine_count; i++) {
+        (void)machine_copy_state(&world->machines[i]);
+    }
+    world_repeat_inputs(world, damage->processor);
+    if (!world_settle(world, QUIET_MS)) {
+        return false;
+    }
+    world_stop_all(world);
+    for (int i = 0; i < world->machine_count; i++) {
+        if (world->machines[i].processor == damage->processor) {
+            (void)machine_put_copy_back(&world->machines[i]);
+        }
+    }
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        damage->concerns[p] = offsets[p][0].offset > 0 &&
+                              last_commit_of(world, damage->processor, p).number > numbers[p];
+        for (size_t k = 0; damage->concerns[p] && damage->processor->inputs[k].topic; k++) {
+            set_offset(world, damage, p, k, offsets[p][k].offset, offsets[p][k].metadata);
+        }
+    }
+    return true;
+}
+
+static bool do_damage(struct world *world, struct damage *damage)
+{
+    switch (dice_below(&world->dice, 8)) {
     case 0:
         changelog_anew(world, damage);
         break;
@@ -137,9 +188,16 @@ static void do_damage(struct world *world, struct damage *damage)
     case 4:
         offsets_set(world, damage, SET_BY_ANOTHER);
         break;
-    default:
+    case 5:
         offsets_set(world, damage, SET_UNDER_OUR_METADATA);
+        break;
+    case 6:
+        offset_forged(world, damage);
+        break;
+    default:
+        return backup_put_back(world, damage);
     }
+    return true;
 }
 
 /* ---- what comes of it ---- */
@@ -194,13 +252,13 @@ bool finding_check(struct world *world)
     }
     struct damage damage = {
         .processor = world->processors[dice_below(&world->dice, (uint64_t)world->processor_count)]};
+    world_stop_all(world);
+    if (!do_damage(world, &damage)) {
+        return false;
+    }
     for (int i = 0; i < world->machine_count; i++) {
-        if (world->machines[i].instance) {
-            machine_stop(&world->machines[i]);
-        }
         world->machines[i].exit_code = 0;
     }
-    do_damage(world, &damage);
     for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
         damage.written[p] = written(world, &damage, p);
     }

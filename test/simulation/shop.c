@@ -151,11 +151,7 @@ static void fold_task(const struct world *world, struct audit *audit, int number
 
 bool shop_audit(struct world *world)
 {
-    for (int i = 0; i < world->machine_count; i++) {
-        if (world->machines[i].instance) {
-            machine_stop(&world->machines[i]);
-        }
-    }
+    world_stop_all(world);
     if (!compare_tasks(world)) {
         return false;
     }

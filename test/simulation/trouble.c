@@ -18,24 +18,17 @@
 enum {
     DISK_RARER = 4, /* than calls of the port that fail: there are so many */
     MEMORY_RARER = 60,
-    ENDS_OFTENER = 4,
     HOUR_MS = 3600 * 1000,
-    OTHERS_STEPS_MAX = 8,
     SETTLED_MS = 30 * 1000, /* longer than a transaction and its markers take */
 };
 
-static bool may(const struct world *world, unsigned trouble)
+bool trouble_may(const struct world *world, unsigned trouble)
 {
-    return !world->peace && (world->run->troubles & trouble) != 0;
+    return !world->peace && (world->weather.kinds & trouble) != 0;
 }
 
-/* Into the list and the trace; `machine` NULL: it concerns all. */
-static void say(const struct world *world, struct event *event, unsigned trouble,
-                const struct machine *machine, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void say(const struct world *world, struct event *event, unsigned trouble,
-                const struct machine *machine, const char *format, ...)
+void trouble_say(const struct world *world, struct event *event, unsigned trouble,
+                 const struct machine *machine, const char *format, ...)
 {
     char text[sizeof event->text] = "";
     if (machine) {
@@ -49,88 +42,35 @@ static void say(const struct world *world, struct event *event, unsigned trouble
     event_say(event, trouble, world_age_ms(world), text);
 }
 
-/* ---- in the middle of a call ---- */
-
-static bool can_step(const struct world *world, const struct machine *machine)
-{
-    return machine->instance && !machine->busy &&
-           broker_now_ms(world->broker) >= machine->sleeps_until_ms;
-}
-
-/* Others act while this one waits for its answer. */
-static void let_others_act(struct world *world, struct dice *dice)
-{
-    int64_t steps = dice_between(dice, 1, OTHERS_STEPS_MAX);
-    for (int64_t i = 0; i < steps; i++) {
-        struct machine *machine =
-            &world->machines[dice_below(dice, (uint64_t)world->machine_count)];
-        if (can_step(world, machine)) {
-            machine_step(machine);
-        } else if (!machine->instance && machine->starts_ms != INT64_MAX) {
-            machine_start(machine);
-        }
-    }
-}
-
-static void name_task(const struct world *world, struct dice *dice, char id[40])
+void trouble_name_task(const struct world *world, struct dice *dice, char id[40])
 {
     const struct weir_processor *processor =
         world->processors[dice_below(dice, (uint64_t)world->processor_count)];
     snprintf(id, 40, "%s.p%d", processor->name, (int)dice_below(dice, WORLD_PARTITIONS));
 }
 
-/* One more command, while somebody waits for an answer. */
-static void an_input_comes(struct world *world, struct dice *dice)
-{
-    struct workload workload = {.dice = dice,
-                                .reservations = world->workload.reservations,
-                                .receipts = world->workload.receipts};
-    char key[32];
-    workload_next(&workload, key, &world->value);
-    broker_produce(world->broker, stock_commands_topic.name, -1,
-                   (struct weir_bytes){(const uint8_t *)key, strlen(key)},
-                   (struct weir_bytes){world->value.data, world->value.size}, NULL, 0);
-    workload_release(&workload);
-}
+/* A kind of trouble of a list that ends with weight 0, by weight among those that this world has; 0
+ * when it has none of them. */
+struct chance {
+    unsigned kind;
+    uint64_t weight;
+};
 
-/* Something happens before the call goes on. */
-static bool meanwhile(struct world *world, struct event *event, struct dice *dice, const char *call)
+static unsigned draw_kind(const struct world *world, struct dice *dice, const struct chance *list)
 {
-    struct machine *machine = machine_at_work();
-    char id[40];
-    int64_t ms;
-    bool input;
-    switch (dice_below(dice, 4)) {
-    case 0:
-        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: the others act", call);
-        let_others_act(world, dice);
-        return true;
-    case 1:
-        ms = dice_once_in(dice, 2) ? dice_between(dice, 1, 200) : dice_between(dice, 1, 20000);
-        input = !world->shop && dice_once_in(dice, 3);
-        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: stands still for %" PRId64 " ms%s",
-            call, ms, input ? ", and a command comes" : "");
-        machine_pause(machine);
-        broker_advance(world->broker, ms / 2);
-        if (input) {
-            an_input_comes(world, dice);
-        }
-        broker_advance(world->broker, ms - ms / 2);
-        return true;
-    case 2:
-        if (!world->members) {
-            return false;
-        }
-        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: is thrown out of its group", call);
-        broker_expire_member(world->broker, machine->processor->name, machine->name);
-        return true;
-    default:
-        name_task(world, dice, id);
-        say(world, event, TROUBLE_MEANWHILE, machine, "in %s: the transaction of %s times out",
-            call, id);
-        broker_time_out(world->broker, id);
-        return true;
+    uint64_t sum = 0;
+    for (size_t i = 0; list[i].weight > 0; i++) {
+        sum += trouble_may(world, list[i].kind) ? list[i].weight : 0;
     }
+    uint64_t at = sum > 0 ? dice_below(dice, sum) : 0;
+    for (size_t i = 0; sum > 0; i++) {
+        uint64_t weight = trouble_may(world, list[i].kind) ? list[i].weight : 0;
+        if (at < weight) {
+            return list[i].kind;
+        }
+        at -= weight;
+    }
+    return 0;
 }
 
 /* ---- faults of a call ---- */
@@ -139,32 +79,39 @@ static void request_fault(struct dice *dice, enum broker_call call, struct broke
 {
     static const enum broker_fault_kind kinds[] = {FAULT_LOSE_REQUEST, FAULT_LOSE_REPLY,
                                                    FAULT_HIDDEN_RETRY};
-    static const enum broker_stray strays[] = {STRAY_NONE, STRAY_AFTER_SEND, STRAY_AFTER_OFFSETS};
+    static const enum broker_stray strays[] = {STRAY_NONE, STRAY_AFTER_SEND, STRAY_BEFORE_OFFSETS,
+                                               STRAY_AFTER_OFFSETS};
     bool transactional = call == CALL_SEND || call == CALL_SEND_OFFSETS || call == CALL_COMMIT ||
                          call == CALL_ABORT || call == CALL_ADD_PARTITIONS ||
                          call == CALL_ADD_OFFSETS;
     fault->kind = kinds[dice_below(dice, transactional ? 3 : 2)];
-    fault->stray = transactional && fault->kind != FAULT_LOSE_REQUEST ? strays[dice_below(dice, 3)]
+    fault->stray = transactional && fault->kind != FAULT_LOSE_REQUEST ? strays[dice_below(dice, 4)]
                                                                       : STRAY_NONE;
 }
 
 static void say_request_fault(const struct world *world, struct event *event, const char *call,
                               const struct broker_fault *fault)
 {
-    say(world, event, TROUBLE_REQUESTS, machine_at_work(), "in %s: %s%s", call,
-        fault->kind == FAULT_LOSE_REQUEST ? "the request is lost"
-        : fault->kind == FAULT_LOSE_REPLY ? "the reply is lost"
-                                          : "the reply is lost and the client repeats it",
-        fault->stray == STRAY_NONE         ? ""
-        : fault->stray == STRAY_AFTER_SEND ? ", a copy comes after the next transaction's send"
-                                           : ", a copy comes after the next one's offsets");
+    static const char *const copies[] = {
+        [STRAY_NONE] = "",
+        [STRAY_AFTER_SEND] = ", a copy comes after the next transaction's send",
+        [STRAY_BEFORE_OFFSETS] = ", a copy comes before the next transaction's offsets",
+        [STRAY_AFTER_OFFSETS] = ", a copy comes after the next one's offsets",
+    };
+    trouble_say(world, event, TROUBLE_REQUESTS, machine_at_work(), "in %s: %s%s", call,
+                fault->kind == FAULT_LOSE_REQUEST ? "the request is lost"
+                : fault->kind == FAULT_LOSE_REPLY ? "the reply is lost"
+                                                  : "the reply is lost and the client repeats it",
+                copies[fault->stray]);
 }
 
 /* The calls that end a transaction are few, and what goes wrong with them matters most. */
 static uint64_t once_in(const struct world *world, enum broker_call call)
 {
-    bool rare = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS;
-    return rare ? (world->fault_every + ENDS_OFTENER - 1) / ENDS_OFTENER : world->fault_every;
+    const struct weather *weather = &world->weather;
+    bool ends = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS;
+    bool fences = call == CALL_PRODUCER_OPEN || call == CALL_INIT;
+    return ends || (fences && weather->fences) ? weather->ends_every : weather->fault_every;
 }
 
 static void choose_fault(void *context, enum broker_call call, const char *who,
@@ -182,21 +129,24 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
     }
     struct dice dice = event_dice(event);
     const char *name = broker_call_name(call);
-    uint64_t what = dice_below(&dice, 8);
-    if (what < 2 && may(world, TROUBLE_CRASH)) {
+    static const struct chance kinds[] = {{TROUBLE_CRASH, 2},    {TROUBLE_REQUESTS, 2},
+                                          {TROUBLE_FAILURES, 2}, {TROUBLE_MEANWHILE, 2},
+                                          {TROUBLE_RIVALS, 1},   {0, 0}};
+    unsigned kind = draw_kind(world, &dice, kinds);
+    if (kind == TROUBLE_CRASH) {
         bool after = dice_once_in(&dice, 2);
-        say(world, event, TROUBLE_CRASH, machine, "dies %s %s", after ? "after" : "before", name);
+        trouble_say(world, event, kind, machine, "dies %s %s", after ? "after" : "before", name);
         fault->kind = after ? FAULT_CRASH_AFTER : FAULT_CRASH_BEFORE;
-    } else if (what >= 2 && what < 4 && may(world, TROUBLE_REQUESTS)) {
+    } else if (kind == TROUBLE_REQUESTS) {
         request_fault(&dice, call, fault);
         say_request_fault(world, event, name, fault);
-    } else if (what >= 4 && what < 6 && may(world, TROUBLE_FAILURES)) {
-        say(world, event, TROUBLE_FAILURES, machine, "%s fails", name);
+    } else if (kind == TROUBLE_FAILURES) {
+        trouble_say(world, event, kind, machine, "%s fails", name);
         fault->kind = FAULT_FAIL;
         fault->outcome = RETRY;
         fault->result = call == CALL_INIT ? TXN_DOUBT : TXN_ABORT;
-    } else if (what < 6 || !may(world, TROUBLE_MEANWHILE) ||
-               !meanwhile(world, event, &dice, name)) {
+    } else if (kind == 0 || !(kind == TROUBLE_RIVALS ? meanwhile_rival(world, event, &dice, name)
+                                                     : meanwhile(world, event, &dice, name))) {
         fate_nothing(&world->fate, event);
     }
 }
@@ -207,13 +157,13 @@ static bool choose_disk_fault(void *context, enum disk_call call, const char *pa
     (void)path;
     struct world *world = context;
     const struct machine *machine = machine_at_work();
-    if (!machine || !may(world, TROUBLE_DISK)) {
+    if (!machine || !trouble_may(world, TROUBLE_DISK)) {
         return false;
     }
     struct event *event =
-        fate_strikes(&world->fate, SITE_DISK, (int)call, world->fault_every * DISK_RARER);
+        fate_strikes(&world->fate, SITE_DISK, (int)call, world->weather.fault_every * DISK_RARER);
     if (event) {
-        say(world, event, TROUBLE_DISK, machine, "disk: %s fails", names[call]);
+        trouble_say(world, event, TROUBLE_DISK, machine, "disk: %s fails", names[call]);
     }
     return event != NULL;
 }
@@ -223,14 +173,14 @@ static bool choose_memory_fault(void *context, enum memory_call call)
     struct world *world = context;
     const struct machine *machine = machine_at_work();
     if (!machine || !machine->busy || !machine->port ||
-        !may(world, call == MEMORY_OURS ? TROUBLE_MEMORY : TROUBLE_SQLITE)) {
+        !trouble_may(world, call == MEMORY_OURS ? TROUBLE_MEMORY : TROUBLE_SQLITE)) {
         return false;
     }
-    struct event *event =
-        fate_strikes(&world->fate, SITE_MEMORY, (int)call, world->fault_every * MEMORY_RARER);
+    struct event *event = fate_strikes(&world->fate, SITE_MEMORY, (int)call,
+                                       world->weather.fault_every * MEMORY_RARER);
     if (event) {
-        say(world, event, TROUBLE_MEMORY, machine, "memory: %s allocation fails",
-            call == MEMORY_OURS ? "an" : "SQLite's");
+        trouble_say(world, event, TROUBLE_MEMORY, machine, "memory: %s allocation fails",
+                    call == MEMORY_OURS ? "an" : "SQLite's");
     }
     return event != NULL;
 }
@@ -257,6 +207,15 @@ static void die(struct world *world, struct machine *machine, struct dice *power
     machine_kill(machine, power);
 }
 
+static void stand_still(struct world *world, struct event *event, struct machine *machine,
+                        struct dice *dice)
+{
+    int64_t ms = dice_between(dice, 1, 20000);
+    trouble_say(world, event, TROUBLE_SLEEP, machine, "stands still for %" PRId64 " ms", ms);
+    machine->sleeps_until_ms = broker_now_ms(world->broker) + ms;
+    machine_pause(machine);
+}
+
 /* Before the first commit of a new beginning, a file from before it is a finding. */
 static bool may_find_copy(const struct world *world, const struct machine *machine)
 {
@@ -278,7 +237,7 @@ static bool harm_state(struct world *world, struct event *event, struct machine 
     }
     static const char *const words[] = {"loses its state files", "has its state files copied",
                                         "finds the copy of its state files in their place"};
-    say(world, event, TROUBLE_STATE, machine, "is killed and %s", words[what]);
+    trouble_say(world, event, TROUBLE_STATE, machine, "is killed and %s", words[what]);
     if (machine->instance) {
         die(world, machine, NULL);
     }
@@ -312,24 +271,24 @@ static bool harm_broker(struct world *world, struct event *event, const struct m
     switch (dice_below(dice, 4)) {
     case 0:
         ms = dice_once_in(dice, 4) ? dice_between(dice, 40, 4000) : dice_between(dice, 0, 40);
-        say(world, event, TROUBLE_BROKER, NULL, "markers of %s come %" PRId64 " ms late", topic,
-            ms);
+        trouble_say(world, event, TROUBLE_BROKER, NULL, "markers of %s come %" PRId64 " ms late",
+                    topic, ms);
         broker_delay_markers(world->broker, topic, ms);
         return true;
     case 1:
-        name_task(world, dice, id);
-        say(world, event, TROUBLE_BROKER, NULL, "the transaction of %s times out", id);
+        trouble_name_task(world, dice, id);
+        trouble_say(world, event, TROUBLE_BROKER, NULL, "the transaction of %s times out", id);
         broker_time_out(world->broker, id);
         return true;
     case 2:
-        say(world, event, TROUBLE_BROKER, NULL, "changelogs are compacted");
+        trouble_say(world, event, TROUBLE_BROKER, NULL, "changelogs are compacted");
         compact_all(world, false);
         return true;
     default:
         if (!world->members) {
             return false;
         }
-        say(world, event, TROUBLE_BROKER, machine, "is thrown out of its group");
+        trouble_say(world, event, TROUBLE_BROKER, machine, "is thrown out of its group");
         broker_expire_member(world->broker, machine->processor->name, machine->name);
         return true;
     }
@@ -338,8 +297,8 @@ static bool harm_broker(struct world *world, struct event *event, const struct m
 /* All processes of one processor end, and its offsets expire. */
 static void lose_offsets(struct world *world, struct event *event, struct machine *machine)
 {
-    say(world, event, TROUBLE_OFFSETS, machine,
-        "and all its like are killed, and the group's offsets expire");
+    trouble_say(world, event, TROUBLE_OFFSETS, machine,
+                "and all its like are killed, and the group's offsets expire");
     for (int i = 0; i < world->machine_count; i++) {
         if (world->machines[i].processor == machine->processor && world->machines[i].instance) {
             die(world, &world->machines[i], NULL);
@@ -352,7 +311,7 @@ static void lose_offsets(struct world *world, struct event *event, struct machin
  * state files stay about, of another incarnation. */
 static void begin_anew(struct world *world, struct event *event)
 {
-    say(world, event, TROUBLE_TOPICS, NULL, "all are killed, and every topic is made anew");
+    trouble_say(world, event, TROUBLE_TOPICS, NULL, "all are killed, and every topic is made anew");
     for (int i = 0; i < world->machine_count; i++) {
         if (world->machines[i].instance) {
             die(world, &world->machines[i], NULL);
@@ -375,8 +334,8 @@ static void pass_days(struct world *world, struct event *event, struct dice *dic
 {
     int64_t hours = dice_once_in(dice, 2) ? dice_between(dice, 1, 23) : dice_between(dice, 25, 80);
     bool tombstones = hours * HOUR_MS > WORLD_DELETE_RETENTION_MS;
-    say(world, event, TROUBLE_DAYS, NULL, "%" PRId64 " hours go by%s", hours,
-        tombstones ? ", and compaction removes tombstones" : "");
+    trouble_say(world, event, TROUBLE_DAYS, NULL, "%" PRId64 " hours go by%s", hours,
+                tombstones ? ", and compaction removes tombstones" : "");
     for (int i = 0; i < world->machine_count; i++) {
         machine_pause(&world->machines[i]);
     }
@@ -393,69 +352,56 @@ static void set_clock(struct world *world, struct event *event, struct machine *
     int64_t bound_ms = machine->settings.clock_bound_ms;
     int64_t ms = world->shop ? dice_between(dice, -30 * bound_ms, 30 * bound_ms)
                              : dice_between(dice, -bound_ms, 0);
-    say(world, event, TROUBLE_CLOCK, machine, "has its clock set off by %" PRId64 " ms", ms);
+    trouble_say(world, event, TROUBLE_CLOCK, machine, "has its clock set off by %" PRId64 " ms",
+                ms);
     machine_skew(machine, ms);
     world->clock_ahead |= ms > 0;
 }
 
 static bool strike(struct world *world, struct event *event)
 {
+    static const struct chance kinds[] = {{TROUBLE_CRASH, 8},  {TROUBLE_POWER, 8},
+                                          {TROUBLE_SLEEP, 8},  {TROUBLE_STATE, 8},
+                                          {TROUBLE_BROKER, 8}, {TROUBLE_CLOCK, 2},
+                                          {TROUBLE_TOPICS, 1}, {TROUBLE_OFFSETS, 1},
+                                          {TROUBLE_DAYS, 4},   {0, 0}};
     struct dice dice = event_dice(event);
     struct machine *machine = &world->machines[dice_below(&dice, (uint64_t)world->machine_count)];
-    int64_t ms;
-    switch (dice_below(&dice, 12)) {
-    case 0:
-    case 1:
-        if (!machine->instance || !may(world, TROUBLE_CRASH)) {
-            return false;
-        }
-        say(world, event, TROUBLE_CRASH, machine, "is killed");
+    unsigned kind = draw_kind(world, &dice, kinds);
+    bool ends_one = kind == TROUBLE_CRASH || kind == TROUBLE_POWER || kind == TROUBLE_SLEEP;
+    if (ends_one && !machine->instance) {
+        return false;
+    }
+    switch (kind) {
+    case TROUBLE_CRASH:
+        trouble_say(world, event, kind, machine, "is killed");
         die(world, machine, NULL);
         return true;
-    case 2:
-    case 3:
-        if (!machine->instance || !may(world, TROUBLE_POWER)) {
-            return false;
-        }
-        say(world, event, TROUBLE_POWER, machine, "loses power");
+    case TROUBLE_POWER:
+        trouble_say(world, event, kind, machine, "loses power");
         die(world, machine, &dice);
         return true;
-    case 4:
-    case 5:
-        if (!machine->instance || !may(world, TROUBLE_SLEEP)) {
-            return false;
-        }
-        ms = dice_between(&dice, 1, 20000);
-        say(world, event, TROUBLE_SLEEP, machine, "stands still for %" PRId64 " ms", ms);
-        machine->sleeps_until_ms = broker_now_ms(world->broker) + ms;
-        machine_pause(machine);
+    case TROUBLE_SLEEP:
+        stand_still(world, event, machine, &dice);
         return true;
-    case 6:
-    case 7:
-        return may(world, TROUBLE_STATE) && harm_state(world, event, machine, &dice);
-    case 8:
-    case 9:
-        return may(world, TROUBLE_BROKER) && harm_broker(world, event, machine, &dice);
-    case 10:
-        if (may(world, TROUBLE_CLOCK) && dice_once_in(&dice, 2)) {
-            set_clock(world, event, machine, &dice);
-            return true;
-        }
-        if (may(world, TROUBLE_TOPICS) && dice_once_in(&dice, 2)) {
-            begin_anew(world, event);
-            return true;
-        }
-        if (!may(world, TROUBLE_OFFSETS)) {
-            return false;
-        }
+    case TROUBLE_STATE:
+        return harm_state(world, event, machine, &dice);
+    case TROUBLE_BROKER:
+        return harm_broker(world, event, machine, &dice);
+    case TROUBLE_CLOCK:
+        set_clock(world, event, machine, &dice);
+        return true;
+    case TROUBLE_TOPICS:
+        begin_anew(world, event);
+        return true;
+    case TROUBLE_OFFSETS:
         lose_offsets(world, event, machine);
         return true;
-    default:
-        if (!may(world, TROUBLE_DAYS)) {
-            return false;
-        }
+    case TROUBLE_DAYS:
         pass_days(world, event, &dice);
         return true;
+    default:
+        return false;
     }
 }
 

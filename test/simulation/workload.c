@@ -30,8 +30,9 @@ static int some_reservation(struct workload *workload)
 
 static int64_t some_ttl_ms(struct workload *workload)
 {
-    return dice_once_in(workload->dice, 3) ? dice_between(workload->dice, 20, 1500)
-                                           : dice_between(workload->dice, 1, 60) * 1000;
+    bool soon = dice_once_in(workload->dice, 3) || workload->hasty;
+    return soon ? dice_between(workload->dice, 20, 1500)
+                : dice_between(workload->dice, 1, 60) * 1000;
 }
 
 static void reserve(struct workload *workload, struct names *names, struct stock_command *command)

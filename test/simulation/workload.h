@@ -11,6 +11,7 @@ enum { WORKLOAD_SKUS = 5, WORKLOAD_RESERVATIONS = 64 };
 
 struct workload {
     struct dice *dice;
+    bool hasty;                 /* every hold ends soon */
     int reservations, receipts; /* so many were made up to now */
     struct buffer last_value;   /* for repeats */
     char last_key[32];

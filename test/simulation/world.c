@@ -91,7 +91,7 @@ static bool trouble(struct world *world)
                 next_input(world);
             }
         } else if (what < 97) {
-            bool long_time = dice_once_in(&world->dice, 25);
+            bool long_time = dice_once_in(&world->dice, world->weather.long_times_every);
             broker_advance(world->broker, dice_between(&world->dice, 1, long_time ? 9000 : 12));
         } else if (world->disturbances_left > 0) {
             world->disturbances_left--;
@@ -185,6 +185,27 @@ bool world_settle(struct world *world, int64_t quiet_ms)
     return world_wrong(world, "it does not come to rest: %s, next at %" PRId64 " ms",
                        all_read(world) ? "all is read" : "not all is read",
                        next_wake_ms(world) - broker_now_ms(world->broker));
+}
+
+void world_stop_all(struct world *world)
+{
+    for (int i = 0; i < world->machine_count; i++) {
+        if (world->machines[i].instance) {
+            machine_stop(&world->machines[i]);
+        }
+    }
+}
+
+void world_repeat_inputs(struct world *world, const struct weir_processor *processor)
+{
+    const char *topic = processor->inputs[0].topic->name;
+    for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
+        struct broker_record record;
+        int64_t at = broker_log(world->broker, topic, partition).low;
+        if (broker_read(world->broker, topic, partition, true, &at, &record)) {
+            broker_produce(world->broker, topic, partition, record.key, record.value, NULL, 0);
+        }
+    }
 }
 
 static void make_peace(struct world *world)
@@ -312,8 +333,6 @@ static void add_machines(struct world *world, const struct weir_processor *proce
 static void open_world(struct world *world)
 {
     struct dice *dice = &world->dice;
-    unsigned troubles = world->run->troubles;
-    static const uint64_t every[] = {0, 15, 40, 120, 400};
     world->shop = world->run->kind == WORLD_SHOP ||
                   (world->run->kind == WORLD_BY_SEED && world->run->seed % 4 == 0);
     world->processors[world->processor_count++] = &inventory_processor;
@@ -324,16 +343,17 @@ static void open_world(struct world *world)
     world_open_broker(world);
     broker_set_pace(world->broker, (enum broker_pace)dice_below(dice, 3));
     world->members = dice_once_in(dice, 2);
-    bool rivals = dice_once_in(dice, 3) && (troubles & TROUBLE_RIVALS) != 0;
+    world->weather = weather_draw(dice, world->run->troubles);
+    world->workload.hasty = world->weather.hasty;
     world->inputs_left = (int)dice_between(dice, 5, world->shop ? 30 : 60);
     if (world->shop) {
         shop_open(world);
     }
-    world->fault_every = every[dice_below(dice, 5)];
-    world->fate.left = (int)dice_between(dice, 1, 15);
-    world->disturbances_left = (int)dice_between(dice, 0, 12);
+    world->fate.left = world->weather.faults;
+    world->disturbances_left = world->weather.disturbances;
     for (int i = 0; i < world->processor_count; i++) {
-        add_machines(world, world->processors[i], rivals && (!world->shop || i == 0));
+        add_machines(world, world->processors[i],
+                     world->weather.rivals && (!world->shop || i == 0));
     }
     for (int i = 0; i < world->machine_count; i++) {
         plan_restart(world, &world->machines[i]);
@@ -369,7 +389,7 @@ bool world_run(struct world_run *run)
     }
     good = good && (world.shop ? shop_audit(&world) : compare_with_reference(&world)) &&
            compare_with_replay(&world);
-    good = good && finding_check(&world);
+    good = good && stopping_check(&world) && finding_check(&world);
     world_close(&world);
     return good;
 }

@@ -6,8 +6,10 @@
  * what a reader can see in the end must be the same, to the letter, as in a world with the same
  * inputs in which nothing ever went wrong. Every fourth runs the whole shop, in which the order of
  * what comes to inventory is anybody's: its logs must pass the audit, and every order must end.
- * Some worlds go on after that: a topic is made anew while nothing runs, and what starts then must
- * stop and say so.
+ * Half of the worlds have every kind of trouble, the others a few, and these often (weather.h).
+ * Some worlds go on after that: everything is stopped in the middle of its work, and must leave its
+ * state files at the group's commit; or a topic is made anew while nothing runs, and what starts
+ * then must stop and say so.
  */
 #ifndef WEIR_TEST_SIMULATION_WORLD_H
 #define WEIR_TEST_SIMULATION_WORLD_H
@@ -27,7 +29,8 @@ enum {
     TROUBLE_REQUESTS = 4,  /* lost, half-lost, repeated and late requests */
     TROUBLE_FAILURES = 8,  /* calls that fail */
     TROUBLE_SLEEP = 16,    /* a process stands still while time goes on: zombies */
-    TROUBLE_RIVALS = 32,   /* a second process for the same partition or of the same name */
+    TROUBLE_RIVALS = 32,   /* a second process for the same partition or of the same name, which
+                              now and then takes over in the middle of a call */
     TROUBLE_DISK = 64,     /* I/O errors, disk full */
     TROUBLE_STATE = 128,   /* state files deleted, or old copies put in their place */
     TROUBLE_BROKER = 256,  /* late markers, transactions timed out, compaction, members expelled */
@@ -36,7 +39,7 @@ enum {
     TROUBLE_MEANWHILE = 2048, /* in the middle of a call: others act, time goes on, members go */
     TROUBLE_CLOCK = 4096,     /* wall clocks are set */
     TROUBLE_DAYS = 8192,      /* a day goes by, and compaction removes tombstones */
-    TROUBLE_TOPICS = 16384,   /* in the end: topics made anew, offsets set by someone else */
+    TROUBLE_TOPICS = 16384,   /* topics made anew; in the end offsets set by someone else, too */
     TROUBLE_ALL = 32767,
     TROUBLE_SQLITE = 32768, /* SQLite's allocations fail; when it is asked for */
 };

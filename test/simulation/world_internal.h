@@ -1,15 +1,19 @@
 /* world_internal.h - a run from the inside.
  *
  * world.c     a run: its parts, its steps, how it comes to rest
+ * weather.c   which kinds of trouble it has, and how often
  * trouble.c   the events: which strike, and what they do
+ * meanwhile.c what happens in the middle of a call
  * compare.c   inventory alone: what is there in the end, and what should be
  * shop.c      the whole shop: what comes in, and the audit of what came of it
- * finding.c   topics made anew, and offsets that someone else has set
+ * stopping.c  what a clean stop leaves
+ * finding.c   topics made anew, offsets that someone else has set, backups put back
  */
 #ifndef WEIR_TEST_SIMULATION_WORLD_INTERNAL_H
 #define WEIR_TEST_SIMULATION_WORLD_INTERNAL_H
 
 #include "simulation/machine.h"
+#include "simulation/weather.h"
 #include "simulation/workload.h"
 #include "simulation/world.h"
 
@@ -29,7 +33,7 @@ struct world {
     bool members;                /* else fixed */
     char marked[MARKED_MAX][40]; /* where transactions leave markers, which may be late */
     int marked_count;
-    uint64_t fault_every; /* an event once in so many calls */
+    struct weather weather;
     int disturbances_left;
     bool peace;
     bool began_anew;  /* every topic was made anew */
@@ -58,6 +62,12 @@ int64_t world_age_ms(const struct world *world);
 /* Until every input is read and nobody has anything to do within so many milliseconds. */
 bool world_settle(struct world *world, int64_t quiet_ms);
 
+/* SIGTERM for everybody. */
+void world_stop_all(struct world *world);
+
+/* The first record of each partition of its first input comes once more. */
+void world_repeat_inputs(struct world *world, const struct weir_processor *processor);
+
 /* ---- trouble.c ---- */
 
 /* Calls, disks and memory fail from now on as the fate of this world says; NULL: they do not. */
@@ -65,6 +75,26 @@ void trouble_watch(struct world *world);
 
 /* An event between two steps. */
 void trouble_disturb(struct world *world);
+
+/* Does this world have such trouble, now? */
+bool trouble_may(const struct world *world, unsigned trouble);
+
+/* What an event does, into the list and the trace; `machine` NULL: it concerns all. */
+void trouble_say(const struct world *world, struct event *event, unsigned trouble,
+                 const struct machine *machine, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Some task's transactional id. */
+void trouble_name_task(const struct world *world, struct dice *dice, char id[40]);
+
+/* ---- meanwhile.c ---- */
+
+/* In the middle of `call` of the machine at work something happens, before it goes on. false: not
+ * in this world. */
+bool meanwhile(struct world *world, struct event *event, struct dice *dice, const char *call);
+
+/* And its rival takes over. */
+bool meanwhile_rival(struct world *world, struct event *event, struct dice *dice, const char *call);
 
 /* ---- compare.c ---- */
 
@@ -97,6 +127,12 @@ void shop_open(struct world *world);
 /* The next order, cancellation or delivery. */
 void shop_next_input(struct world *world);
 bool shop_audit(struct world *world);
+
+/* ---- stopping.c ---- */
+
+/* Inputs come, and in the middle of the work all are stopped: a state file must stand at each
+ * task's last commit. */
+bool stopping_check(struct world *world);
 
 /* ---- finding.c ---- */
 
