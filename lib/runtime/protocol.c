@@ -24,8 +24,9 @@
  *   in doubt   any transactional call timed out or failed, or the interceptor saw a failed answer,
  *              even when the commit reported success: FENCE before the next begin. Close the
  *              producer, open one with the same transactional id, init (its epoch rises, strays of
- *              the old one die), ask for the group's stable number: n keep, n-1 undo, anything
- *              else: the task is no longer ours.
+ *              the old one die), ask for the group's stable number, undo. n-1: it did not happen.
+ *              n: the file follows from the changelog's tail. Anything else: the task is no longer
+ *              ours.
  *   fenced     never init that id again: undo, stop (75).
  *
  * SQLite commits about once a second, only between takes. The last two Kafka calls go on beside the
@@ -181,7 +182,9 @@ static void enter_fence(struct task *task, const char *why)
 
 /* The init has taken the id back from whoever has had it meanwhile, so the group is asked in any
  * case. Where it stands says what became of a commit in doubt (I-9), and whether another owner went
- * on (I-6). */
+ * on (I-6). A group that stands at the number of the commit in doubt may have it from another
+ * owner, who had the id in between and came to other rows: so the doubtful ones are undone in any
+ * case, and task.c finds the file behind and brings it up from the changelog. */
 static enum outcome resolve(struct task *task, struct error *error)
 {
     int64_t before = task->group_number;
@@ -190,12 +193,10 @@ static enum outcome resolve(struct task *task, struct error *error)
         task_say_waiting(task, "the group's stable offsets", error);
         return outcome;
     }
-    if (task->commit_in_doubt && task->group_number == task->pending.commit_number) {
-        keep(task);
-        return OK;
-    }
-    if (task->group_number == before) {
-        return task->commit_in_doubt ? undo(task, error) : OK;
+    bool happened = task->commit_in_doubt && task->group_number == task->pending.commit_number;
+    if (happened || task->group_number == before) {
+        outcome = task->commit_in_doubt ? undo(task, error) : OK;
+        return happened && outcome == OK ? store_commit(task->store, error) : outcome;
     }
     int64_t found = task->group_number;
     task->group_number = before;

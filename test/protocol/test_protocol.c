@@ -193,6 +193,7 @@ static void fences_off_a_stray_that_would_end_the_next_transaction(void **state)
 static void fences_off_a_stray_that_would_set_the_offset_back(void **state) /* I-1, I-8: E11 */
 {
     (void)state;
+    attack_every_call(FAULT_HIDDEN_RETRY, STRAY_BEFORE_OFFSETS, true);
     attack_every_call(FAULT_HIDDEN_RETRY, STRAY_AFTER_OFFSETS, true);
 }
 
@@ -200,6 +201,7 @@ static void fences_off_the_stray_of_a_lost_reply(void **state) /* I-1, I-9 */
 {
     (void)state;
     attack_every_call(FAULT_LOSE_REPLY, STRAY_AFTER_SEND, true);
+    attack_every_call(FAULT_LOSE_REPLY, STRAY_BEFORE_OFFSETS, true);
     attack_every_call(FAULT_LOSE_REPLY, STRAY_AFTER_OFFSETS, true);
 }
 
@@ -209,11 +211,12 @@ static void fences_off_the_stray_of_an_abort(void **state) /* I-1, I-9 */
 {
     (void)state;
     char *expected = plain_story();
-    static const enum broker_stray strays[] = {STRAY_AFTER_SEND, STRAY_AFTER_OFFSETS};
+    static const enum broker_stray strays[] = {STRAY_AFTER_SEND, STRAY_BEFORE_OFFSETS,
+                                               STRAY_AFTER_OFFSETS};
     static const enum broker_fault_kind kinds[] = {FAULT_HIDDEN_RETRY, FAULT_LOSE_REPLY,
                                                    FAULT_LOSE_REQUEST};
     for (unsigned nth = 1; nth <= 6; nth++) {
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < 9; i++) {
             struct world world;
             world_open(&world);
             broker_fault(world.broker, &(struct broker_fault){.call = CALL_SEND_OFFSETS,
@@ -364,6 +367,18 @@ static void a_second_owner_fences_the_first(void **state) /* I-6 */
     world_close(&old_world);
 }
 
+static void run_into_fence(struct world *world)
+{
+    for (int i = 0; i < 1000 && task_state(world->task) != TASK_FENCE; i++) {
+        struct error error;
+        int64_t wake_us;
+        (void)world->port->calls->poll(world->port, 0, &error);
+        assert_int_equal(task_step(world->task, &wake_us, &error), OK);
+        broker_advance(world->broker, 1);
+    }
+    assert_int_equal(task_state(world->task), TASK_FENCE);
+}
+
 /* A commit is certain, but the id must be fenced; before that happens another owner takes over and
  * goes on. The first one's init takes the id back, and it must not believe that nothing happened.
  */
@@ -377,14 +392,7 @@ static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **st
     broker_fault(old_world.broker,
                  &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
     world_add(&old_world, "y", 1);
-    for (int i = 0; i < 1000 && task_state(old_world.task) != TASK_FENCE; i++) {
-        struct error error;
-        int64_t wake_us;
-        (void)old_world.port->calls->poll(old_world.port, 0, &error);
-        assert_int_equal(task_step(old_world.task, &wake_us, &error), OK);
-        broker_advance(old_world.broker, 1);
-    }
-    assert_int_equal(task_state(old_world.task), TASK_FENCE);
+    run_into_fence(&old_world);
 
     struct world new_world = old_world; /* same broker, another process with a disk of its own */
     snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
@@ -399,6 +407,39 @@ static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **st
     assert_non_null(strstr(old_world.error.text, "another owner went on"));
     assert_int_equal(broker_count(old_world.broker, "tally.sums", 0, true), sums);
     world_kill(&new_world);
+    world_close(&old_world);
+}
+
+/* The same number, and yet another commit: an owner in between made it, and it holds more. */
+static void a_doubt_does_not_take_another_owners_commit_for_its_own(void **state) /* I-3, I-9 */
+{
+    (void)state;
+    struct world old_world;
+    world_open(&old_world);
+    first_half(&old_world);
+    world_settle(&old_world);
+    broker_fault(old_world.broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_LOSE_REQUEST});
+    world_add(&old_world, "y", 1);
+    run_into_fence(&old_world);
+    struct error error;
+    int64_t wake_us;
+    assert_int_equal(task_step(old_world.task, &wake_us, &error), OK); /* up to the init */
+
+    struct world new_world = old_world; /* same broker, another process with a disk of its own */
+    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
+             old_world.directory);
+    world_add(&new_world, "y", 2);
+    int64_t number = task_commit_number(old_world.task);
+    assert_int_equal(world_start(&new_world), OK);
+    assert_int_equal(world_run(&new_world), OK);
+    assert_int_equal(task_commit_number(new_world.task), number + 1);
+    world_kill(&new_world);
+
+    assert_int_equal(world_run(&old_world), OK);
+    assert_int_equal(task_commit_number(old_world.task), number + 1);
+    world_stop(&old_world);
+    life_expect_same(&old_world);
     world_close(&old_world);
 }
 
@@ -877,6 +918,7 @@ int main(void)
         cmocka_unit_test(a_take_larger_than_its_memory_adds_up),
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
+        cmocka_unit_test(a_doubt_does_not_take_another_owners_commit_for_its_own),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
         cmocka_unit_test(stops_when_it_is_fenced_at_an_abort),
         cmocka_unit_test(ends_when_its_id_is_refused),
