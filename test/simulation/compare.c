@@ -1,6 +1,7 @@
 /* compare.c - what is there in the end, and what would be there had nothing gone wrong. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime_records.h"
@@ -52,43 +53,35 @@ struct last_commit last_commit_of(const struct world *world, const struct weir_p
     return last;
 }
 
-static bool is_there(void *context, int columns, const char *const *names,
-                     const char *const *values, const int *types)
+static bool read_time(void *context, int columns, const char *const *names,
+                      const char *const *values, const int *types)
 {
-    (void)columns, (void)names, (void)values, (void)types;
-    *(bool *)context = true;
+    (void)columns, (void)names, (void)types;
+    *(int64_t *)context = strtoll(values[0], NULL, 10);
     return false;
 }
 
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, const struct last_commit *last, char path[200])
+                        int32_t partition, const struct last_commit *last, char path[200],
+                        int64_t *task_time_ms)
 {
     for (int i = 0; i < world->machine_count; i++) {
-        char sql[160];
+        char sql[180];
         struct error error;
-        bool here = false;
         if (world->machines[i].processor != processor) {
             continue;
         }
+        *task_time_ms = -1;
         machine_state_path(&world->machines[i], partition, path);
         snprintf(sql, sizeof sql,
-                 "SELECT 1 FROM weir_meta WHERE commit_number = %" PRId64 " AND incarnation = '%s'",
+                 "SELECT task_time_ms FROM weir_meta WHERE commit_number = %" PRId64
+                 " AND incarnation = '%s'",
                  last->number, last->incarnation);
-        if (store_query(path, sql, is_there, &here, &error) == OK && here) {
+        if (store_query(path, sql, read_time, task_time_ms, &error) == OK && *task_time_ms >= 0) {
             return true;
         }
     }
     return false;
-}
-
-static bool file_has_time(const char *path, int64_t task_time_ms)
-{
-    char sql[100];
-    struct error error;
-    bool so = false;
-    snprintf(sql, sizeof sql, "SELECT 1 FROM weir_meta WHERE task_time_ms = %" PRId64,
-             task_time_ms);
-    return store_query(path, sql, is_there, &so, &error) == OK && so;
 }
 
 /* The group's offsets may have expired; else they are the last checkpoint's. */
@@ -163,11 +156,13 @@ bool compare_tasks(struct world *world)
                 return world_wrong(world, "%s.p%d: the group's offset is not the last checkpoint's",
                                    processor->name, (int)partition);
             }
-            if (last.number > 0 && !compare_find_state(world, processor, partition, &last, path)) {
+            int64_t time_ms = 0;
+            if (last.number > 0 &&
+                !compare_find_state(world, processor, partition, &last, path, &time_ms)) {
                 return world_wrong(world, "%s.p%d: no state file stands at the group's commit",
                                    processor->name, (int)partition);
             }
-            if (last.number > 0 && !file_has_time(path, last.task_time_ms)) {
+            if (last.number > 0 && time_ms != last.task_time_ms) {
                 return world_wrong(world, "%s.p%d: the state file has another time than the commit",
                                    processor->name, (int)partition);
             }
@@ -187,7 +182,9 @@ bool compare_with_replay(struct world *world)
     int32_t partition = task % WORLD_PARTITIONS;
     struct last_commit last = last_commit_of(world, processor, partition);
     char state[200], again[240], files[200], why[sizeof world->run->why];
-    if (last.number == 0 || !compare_find_state(world, processor, partition, &last, state)) {
+    int64_t time_ms;
+    if (last.number == 0 ||
+        !compare_find_state(world, processor, partition, &last, state, &time_ms)) {
         return true; /* compare_tasks() asks for the file */
     }
     int machine = 0;

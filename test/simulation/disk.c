@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "simulation/index.h"
 #include "simulation/memory.h"
 
 enum { SECTOR_BYTES = 512 };
@@ -30,6 +31,7 @@ struct shadow { /* of one path */
     char *path;
     ino_t inode; /* of the file that `last` is about: another one may take its name */
     struct change *last;
+    struct wal_index index;
     bool dead; /* whoever has it open was killed: nothing that he does happens */
 };
 
@@ -37,6 +39,7 @@ struct disk_file {
     sqlite3_file base;
     struct shadow *shadow;
     const char *path;
+    struct index_user index_user;
     sqlite3_file real[]; /* the default VFS's */
 };
 
@@ -233,22 +236,27 @@ static int file_characteristics(sqlite3_file *handle)
 
 static int file_map(sqlite3_file *handle, int page, int size, int extend, void volatile **memory)
 {
-    return methods_of(handle)->xShmMap(real_of(handle), page, size, extend, memory);
+    struct disk_file *file = file_of(handle);
+    return index_map(&file->shadow->index, &file->index_user, page, size, extend != 0, memory);
 }
 
 static int file_map_lock(sqlite3_file *handle, int offset, int count, int flags)
 {
-    return methods_of(handle)->xShmLock(real_of(handle), offset, count, flags);
+    struct disk_file *file = file_of(handle);
+    return index_lock(&file->shadow->index, &file->index_user, offset, count, flags);
 }
 
 static void file_map_barrier(sqlite3_file *handle)
 {
-    methods_of(handle)->xShmBarrier(real_of(handle));
+    (void)handle; /* one thread */
 }
 
 static int file_unmap(sqlite3_file *handle, int delete)
 {
-    return methods_of(handle)->xShmUnmap(real_of(handle), delete);
+    (void)delete;
+    struct disk_file *file = file_of(handle);
+    index_leave(&file->shadow->index, &file->index_user);
+    return SQLITE_OK;
 }
 
 static const sqlite3_io_methods methods = {
@@ -297,6 +305,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *handle, in
     code = below->xOpen(below, name, file->real, flags, flags_given);
     if (code == SQLITE_OK) {
         file->base.pMethods = &methods;
+        file->index_user = (struct index_user){0};
         file->path = name; /* SQLite keeps it while the file is open */
         file->shadow = name ? shadow_of(name) : NULL;
         if (file->shadow) {
@@ -316,6 +325,15 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
     }
     forget_changes(shadow);
     return below->xDelete(below, name, 0);
+}
+
+/* Paths are absolute here, and have no links to follow. */
+static int vfs_full_path(sqlite3_vfs *vfs, const char *name, int size, char *path)
+{
+    (void)vfs;
+    CHECK(name[0] == '/' && strlen(name) < (size_t)size);
+    memcpy(path, name, strlen(name) + 1);
+    return SQLITE_OK;
 }
 
 static int vfs_randomness(sqlite3_vfs *vfs, int size, char *bytes)
@@ -339,6 +357,7 @@ void disk_register(void)
     vfs.szOsFile += (int)sizeof(struct disk_file);
     vfs.xOpen = vfs_open;
     vfs.xDelete = vfs_delete;
+    vfs.xFullPathname = vfs_full_path;
     vfs.xRandomness = vfs_randomness;
     CHECK_EQUAL(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
 }

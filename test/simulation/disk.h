@@ -6,7 +6,8 @@
  * any mix, as disks do. Creating, renaming and deleting files is taken to last. Any call may be
  * made to fail.
  *
- * One thread, one disk for the process; which directory a file lies in tells the machines apart.
+ * One thread, which shares what SQLite would share through files, one disk for the process; which
+ * directory a file lies in tells the machines apart.
  */
 #ifndef WEIR_TEST_SIMULATION_DISK_H
 #define WEIR_TEST_SIMULATION_DISK_H

@@ -11,7 +11,7 @@
 
 enum {
     OTHERS_STEPS_MAX = 8,
-    RIVAL_STEPS = 60, /* enough to take an id, to restore, and to commit */
+    RIVAL_STEPS_MAX = 60, /* enough to take an id, to restore, and to commit */
     RIVAL_STEP_MS = 3,
 };
 
@@ -120,7 +120,8 @@ bool meanwhile_rival(struct world *world, struct event *event, struct dice *dice
         an_input_comes(world, dice);
         an_input_comes(world, dice);
     }
-    for (int i = 0; i < RIVAL_STEPS; i++) {
+    for (int64_t left = dice_between(dice, RIVAL_STEPS_MAX / 4, RIVAL_STEPS_MAX); left > 0;
+         left--) {
         if (!rival->instance) {
             machine_start(rival);
         } else {

@@ -9,7 +9,7 @@
 #include "runtime_records.h"
 #include "shop.h"
 #include "simulation/world.h"
-#include "store/store.h"
+#include "store/internal.h"
 
 struct lines {
     char **list;
@@ -138,15 +138,19 @@ void picture_of_topics(struct broker *broker, struct codec *codec, struct buffer
     print_sorted(&lines, out);
 }
 
-static bool print_row(void *context, int columns, const char *const *names,
-                      const char *const *values, const int *types)
+static int print_rows(sqlite3 *db, const char *sql, struct buffer *out)
 {
-    (void)types, (void)names;
-    for (int i = 0; i < columns; i++) {
-        buffer_format(context, "%s|", values[i] ? values[i] : "NULL");
+    sqlite3_stmt *rows = NULL;
+    int code = sqlite3_prepare_v2(db, sql, -1, &rows, NULL);
+    while (code == SQLITE_OK && sqlite3_step(rows) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(rows); i++) {
+            const char *text = (const char *)sqlite3_column_text(rows, i);
+            buffer_format(out, "%s|", text ? text : "NULL");
+        }
+        buffer_add_byte(out, '\n');
     }
-    buffer_add_byte(context, '\n');
-    return true;
+    int finished = sqlite3_finalize(rows);
+    return code == SQLITE_OK ? finished : code;
 }
 
 bool picture_of_state(const char *path, struct buffer *out)
@@ -159,14 +163,17 @@ bool picture_of_state(const char *path, struct buffer *out)
         "SELECT * FROM customer_units ORDER BY 1, 2",
         "SELECT * FROM timer_row ORDER BY kind, key",
     };
-    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        struct error error;
-        if (store_query(path, queries[i], print_row, out, &error) != OK) {
-            buffer_format(out, "%s\n", error.text);
-            return false;
-        }
+    struct query query;
+    struct error error;
+    if (query_open(&query, path, &error) != OK) {
+        return false;
     }
-    return true;
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < sizeof queries / sizeof *queries && code == SQLITE_OK; i++) {
+        code = print_rows(query.db, queries[i], out);
+    }
+    query_close(&query);
+    return code == SQLITE_OK;
 }
 
 static bool read_checkpoint(const struct broker_record *record, struct codec *codec,

@@ -42,7 +42,9 @@ bool stopping_check(struct world *world)
         for (int32_t partition = 0; partition < WORLD_PARTITIONS; partition++) {
             struct last_commit last = last_commit_of(world, processor, partition);
             char path[200];
-            if (last.number > 0 && !compare_find_state(world, processor, partition, &last, path)) {
+            int64_t time_ms;
+            if (last.number > 0 &&
+                !compare_find_state(world, processor, partition, &last, path, &time_ms)) {
                 return world_wrong(world,
                                    "%s.p%d: stopped, no state file stands at commit %" PRId64,
                                    processor->name, (int)partition, last.number);

@@ -105,13 +105,18 @@ static void say_request_fault(const struct world *world, struct event *event, co
                 copies[fault->stray]);
 }
 
+/* Before these somebody else may have the id, unseen. */
+static bool is_fence(enum broker_call call)
+{
+    return call == CALL_PRODUCER_OPEN || call == CALL_INIT;
+}
+
 /* The calls that end a transaction are few, and what goes wrong with them matters most. */
 static uint64_t once_in(const struct world *world, enum broker_call call)
 {
     const struct weather *weather = &world->weather;
     bool ends = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS;
-    bool fences = call == CALL_PRODUCER_OPEN || call == CALL_INIT;
-    return ends || (fences && weather->fences) ? weather->ends_every : weather->fault_every;
+    return ends || (is_fence(call) && weather->fences) ? weather->ends_every : weather->fault_every;
 }
 
 static void choose_fault(void *context, enum broker_call call, const char *who,
@@ -132,7 +137,10 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
     static const struct chance kinds[] = {{TROUBLE_CRASH, 2},    {TROUBLE_REQUESTS, 2},
                                           {TROUBLE_FAILURES, 2}, {TROUBLE_MEANWHILE, 2},
                                           {TROUBLE_RIVALS, 1},   {0, 0}};
-    unsigned kind = draw_kind(world, &dice, kinds);
+    static const struct chance at_fences[] = {{TROUBLE_CRASH, 2},    {TROUBLE_REQUESTS, 2},
+                                              {TROUBLE_FAILURES, 2}, {TROUBLE_MEANWHILE, 2},
+                                              {TROUBLE_RIVALS, 8},   {0, 0}};
+    unsigned kind = draw_kind(world, &dice, is_fence(call) ? at_fences : kinds);
     if (kind == TROUBLE_CRASH) {
         bool after = dice_once_in(&dice, 2);
         trouble_say(world, event, kind, machine, "dies %s %s", after ? "after" : "before", name);

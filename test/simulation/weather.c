@@ -57,17 +57,18 @@ static struct weather spell_of(struct dice *dice, enum spell spell)
         break;
     case SPELL_DOUBTS:
         weather.kinds = TROUBLE_REQUESTS | TROUBLE_FAILURES;
+        weather.fault_every *= dice_below(dice, 2);
         break;
     case SPELL_TAKEOVERS:
         weather.kinds = TROUBLE_REQUESTS | TROUBLE_RIVALS;
         weather.rivals = weather.fences = true;
-        weather.fault_every *= 4;
+        weather.fault_every = 0;
         break;
     case SPELL_TICKS:
-        weather.kinds = TROUBLE_REQUESTS | TROUBLE_CRASH;
+        weather.kinds = TROUBLE_REQUESTS;
         weather.hasty = true;
-        weather.fault_every *= 4;
-        weather.long_times_every = 5;
+        weather.fault_every = 0;
+        weather.long_times_every = 4;
         break;
     case SPELLS:
         break;

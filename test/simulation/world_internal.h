@@ -107,9 +107,11 @@ struct last_commit {
 struct last_commit last_commit_of(const struct world *world, const struct weir_processor *processor,
                                   int32_t partition);
 
-/* A state file of the task that stands at this commit, on whichever machine. false: none does. */
+/* A state file of the task that stands at this commit, on whichever machine, and the task's time in
+ * it. false: none does. */
 bool compare_find_state(const struct world *world, const struct weir_processor *processor,
-                        int32_t partition, const struct last_commit *last, char path[200]);
+                        int32_t partition, const struct last_commit *last, char path[200],
+                        int64_t *task_time_ms);
 
 /* Everything has ended: does the group stand at the last checkpoint, and a state file with it? And
  * has no tick overtaken a record? */
