@@ -19,6 +19,7 @@ enum {
     DISK_RARER = 4, /* than calls of the port that fail: there are so many */
     MEMORY_RARER = 60,
     HOUR_MS = 3600 * 1000,
+    SHOP_HOURS_MAX = 6 * 24,
     SETTLED_MS = 30 * 1000, /* longer than a transaction and its markers take */
 };
 
@@ -337,10 +338,15 @@ static void begin_anew(struct world *world, struct event *event)
     world->began_anew = true;
 }
 
-/* Processes stand still. After a day every tombstone of today may go. */
-static void pass_days(struct world *world, struct event *event, struct dice *dice)
+/* Processes stand still. After a day every tombstone of today may go. The shop's commands do not
+ * wait longer than they are kept, which is less than inventory remembers the answers. */
+static bool pass_days(struct world *world, struct event *event, struct dice *dice)
 {
     int64_t hours = dice_once_in(dice, 2) ? dice_between(dice, 1, 23) : dice_between(dice, 25, 80);
+    if (world->shop && world->hours_gone + hours > SHOP_HOURS_MAX) {
+        return false;
+    }
+    world->hours_gone += hours;
     bool tombstones = hours * HOUR_MS > WORLD_DELETE_RETENTION_MS;
     trouble_say(world, event, TROUBLE_DAYS, NULL, "%" PRId64 " hours go by%s", hours,
                 tombstones ? ", and compaction removes tombstones" : "");
@@ -350,6 +356,7 @@ static void pass_days(struct world *world, struct event *event, struct dice *dic
     compact_all(world, false);
     broker_advance(world->broker, hours * HOUR_MS);
     compact_all(world, tombstones);
+    return true;
 }
 
 /* Never beyond what makes timers fire before their time in one world only: back, but not further
@@ -406,8 +413,7 @@ static bool strike(struct world *world, struct event *event)
         lose_offsets(world, event, machine);
         return true;
     case TROUBLE_DAYS:
-        pass_days(world, event, &dice);
-        return true;
+        return pass_days(world, event, &dice);
     default:
         return false;
     }

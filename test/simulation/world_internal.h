@@ -36,8 +36,9 @@ struct world {
     struct weather weather;
     int disturbances_left;
     bool peace;
-    bool began_anew;  /* every topic was made anew */
-    bool clock_ahead; /* of the broker's: some process's was */
+    int64_t hours_gone; /* while everything stood still */
+    bool began_anew;    /* every topic was made anew */
+    bool clock_ahead;   /* of the broker's: some process's was */
     struct workload workload;
     struct generator *generator; /* of orders: the shop's */
     int inputs_left;
