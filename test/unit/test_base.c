@@ -181,9 +181,47 @@ static void a_failed_check_ends_the_process_as_a_bug(void **state)
     assert_int_equal(WEXITSTATUS(status), EXIT_BUG);
 }
 
+/* ---- broken promises ---- */
+
+static void break_a_promise(int which)
+{
+    const char *text = which == 0 ? "" : "x";
+    if (which == 0) {
+        CHECK(text[0] != 0);
+    }
+    CHECK_EQUAL(strlen(text), 2);
+}
+
+/* It ends there and then, and says where and how. */
+static void a_broken_promise_ends_the_process(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"bug: CHECK(text[0] != 0) failed at ", ": 1 is not 2"};
+    for (int i = 0; i < 2; i++) {
+        char text[400] = "";
+        int status = 0, ends[2];
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            dup2(ends[1], STDERR_FILENO);
+            break_a_promise(i);
+            _exit(0);
+        }
+        close(ends[1]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(read(ends[0], text, sizeof text - 1) > 0);
+        close(ends[0]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_BUG);
+        assert_non_null(strstr(text, said[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_broken_promise_ends_the_process),
         cmocka_unit_test(writes_an_event_as_one_line),
         cmocka_unit_test(cuts_a_line_that_is_too_long),
         cmocka_unit_test(holds_back_a_flood_and_counts_it),
