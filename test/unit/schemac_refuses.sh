@@ -137,6 +137,10 @@ END
 refuses refuses_nested_unions ./envelope.avsc Envelope.payload "nested unions"
 field '"type": ["Colour"]'
 refuses refuses_a_union_of_an_enum Part.x "records only"
+field '"type": ["Row"], "default": {"sku": "a", "n": 1, "colour": "RED"}'
+refuses refuses_a_union_with_a_default Part.x "a union of records has no default"
+field '"type": ["Row"]}, {"name": "y", "type": ["Row"]'
+refuses refuses_two_unions Part.y "at most one union of records"
 field '"type": "Nowhere"'
 refuses refuses_a_type_that_no_file_defines ./part.avsc Nowhere
 with part.avsc <<'END'

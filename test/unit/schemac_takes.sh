@@ -19,6 +19,7 @@ cat > everything.avsc <<'END'
   {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["A", "B"], "default": "B",
     "aliases": ["Sort"], "doc": "inner"}},
   {"name": "n", "type": "int", "default": -1},
+  {"name": "deep", "type": {"type": "record", "name": "Deep", "fields": [{"name": "d", "type": "int"}]}},
   {"name": "b", "type": "bytes", "default": "\u0000\u00ff\u00e9A"},
   {"name": "null_last", "type": ["int", "null"], "default": 7},
   {"name": "flag", "type": ["null", "boolean"]},
