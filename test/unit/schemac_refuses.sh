@@ -159,6 +159,12 @@ field '"type": ["null", "int"], "default": 3'
 refuses refuses_a_default_of_the_second_branch ./part.avsc
 field '"type": "string", "default": "a\u0000b"'
 refuses refuses_a_default_with_a_nul ./part.avsc
+field '"type": {"type": "array", "items": "string"}, "default": ["a\u0000b"]'
+refuses refuses_a_default_with_a_nul_in_a_list Part.x "without NUL"
+field '"type": "Row", "default": {"sku": "a\u0000b", "n": 1, "colour": "RED"}'
+refuses refuses_a_default_with_a_nul_in_a_record Part.x "without NUL"
+field '"type": "Row", "default": {"sku": "a", "n": 1, "colour": "RED", "size": 3}'
+refuses refuses_a_default_with_a_member_too_many Part.x "members of the record only"
 
 # ---- names ----
 with part.avsc <<'END'
