@@ -97,14 +97,20 @@ const char *system_proxied(void)
     return world.proxied;
 }
 
-int system_proxy_port(void)
+static int proxy_port(void)
 {
     return world.port + 3;
 }
 
-int system_proxied_port(void)
+static int proxied_port(void)
 {
     return world.port + 2;
+}
+
+struct wire *system_wire(struct system *system, const struct wire_plan *plan)
+{
+    system->wire = wire_open(proxy_port(), proxied_port(), plan);
+    return system->wire;
 }
 
 const char *system_secured(void)
@@ -180,7 +186,7 @@ static void write_broker_settings(void)
             "ssl.keystore.location=" BINARY_DIR "/kafka-system.p12\n"
             "ssl.keystore.password=changeit\n"
             "transaction.abort.timed.out.transaction.cleanup.interval.ms=3000\n",
-            world.port, world.port + 1, system_proxied_port(), secured_port(), system_proxy_port(),
+            world.port, world.port + 1, proxied_port(), secured_port(), proxy_port(),
             secured_port(), world.port);
     CHECK_EQUAL(fclose(file), 0);
 }
@@ -223,7 +229,7 @@ static bool is_there(const char *program)
     world.program = program;
     world.port = port ? atoi(port) : PORT;
     snprintf(world.bootstrap, sizeof world.bootstrap, "127.0.0.1:%d", world.port);
-    snprintf(world.proxied, sizeof world.proxied, "127.0.0.1:%d", system_proxy_port());
+    snprintf(world.proxied, sizeof world.proxied, "127.0.0.1:%d", proxy_port());
     snprintf(world.secured, sizeof world.secured, "127.0.0.1:%d", secured_port());
     log_set_level(LOG_ERROR);
     seed_random();

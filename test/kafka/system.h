@@ -26,6 +26,7 @@ enum {
 };
 
 struct CMUnitTest;
+struct wire_plan;
 
 struct process {
     pid_t pid; /* 0: gone and waited for */
@@ -46,11 +47,13 @@ struct system {
 /* ---- the broker ---- */
 
 const char *system_bootstrap(void);
-const char *system_proxied(void);                       /* where a proxy is to listen: wire.h */
-int system_proxy_port(void), system_proxied_port(void); /* of the proxy, and behind it */
+const char *system_proxied(void);        /* where a proxy is to listen: wire.h */
 const char *system_secured(void);        /* TLS, and a password: user weir, "of water" */
 const char *system_certificate(void);    /* the file of the one it shows */
 void system_broker(const char *command); /* scripts/kafka COMMAND: start, kill */
+
+/* The proxy at system_proxied(), closed with the case. */
+struct wire *system_wire(struct system *system, const struct wire_plan *plan);
 
 /* ---- the program ---- */
 

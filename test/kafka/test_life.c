@@ -63,8 +63,8 @@ static void ends_at_once_on_a_second_signal(void **state)
     stock_feed_all(system, 0);
     /* A commit that nobody answers. */
     struct wire *wire =
-        wire_open(system,
-                  &(struct wire_plan){.trick = WIRE_REPLY_HELD, .api = WIRE_END_TXN, .nth = 4});
+        system_wire(system,
+                    &(struct wire_plan){.trick = WIRE_REPLY_HELD, .api = WIRE_END_TXN, .nth = 4});
     struct process *process = run_slowly(system, system_proxied());
     for (int64_t end = system_now_ms() + SOON_MS; !wire_is_done(wire); system_sleep(10)) {
         assert_true(system_now_ms() < end);

@@ -91,7 +91,7 @@ static void ends_as_if_nothing_had_happened(void **state)
     assert_non_null(expected);
     system_create_topics(system, &inventory_processor);
     stock_mark(system, &marks);
-    struct wire *wire = wire_open(system, &trouble->plan);
+    struct wire *wire = system_wire(system, &trouble->plan);
     struct process *process = run(system, system_proxied(), trouble->kill_at);
     wire_victim(wire, process->pid);
     struct process *first = process;

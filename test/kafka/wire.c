@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "kafka/wire_message.h"
 
-enum { LINKS_MAX = 64, CHUNK = 256 * 1024, HEADER = 12, STEP_MS = 5 };
+enum { LINKS_MAX = 64, CHUNK = 256 * 1024, STEP_MS = 5, ANSWER_LIMIT_S = 5 };
 
 /* What becomes of the answer to the request with the link's marked correlation id. */
 enum fate { PASS, DROP, CUT, KILL };
@@ -24,20 +27,29 @@ struct link {
     struct buffer up, down;
     enum fate fate;
     int32_t marked;
-    int64_t paused_until; /* a request waits for the stray; 0: none */
+    struct wire_naming naming; /* requests whose answers name the broker's port */
+    int64_t paused_until;      /* a request waits for the stray; 0: none */
 };
 
 struct wire {
-    struct wire_plan plan;
-    int listener;
+    int listener, port, broker_port;
     pthread_t thread;
     atomic_bool stop, done;
     atomic_int victim;
+    pthread_mutex_t mutex; /* of all that follows */
+    struct wire_plan plan;
     int seen, skipped;
-    bool armed; /* the stray is in hand */
-    struct buffer stray;
+    bool armed;          /* the stray is in hand */
+    struct buffer stray; /* or what was kept */
     struct link links[LINKS_MAX];
 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* ---- sockets ---- */
 
@@ -48,9 +60,9 @@ static struct sockaddr_in address(int port)
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static int connect_to_broker(void)
+static int connect_to_broker(const struct wire *wire)
 {
-    struct sockaddr_in to = address(system_proxied_port());
+    struct sockaddr_in to = address(wire->broker_port);
     int one = 1, broker = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(broker, (struct sockaddr *)&to, sizeof to) != 0) {
         close(broker);
@@ -80,21 +92,6 @@ static bool read_some(int from, struct buffer *into)
     return got > 0;
 }
 
-static uint32_t number_at(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-/* The size of the first whole message in the buffer; 0: it is not all there. */
-static size_t message_size(const struct buffer *buffer, size_t at)
-{
-    if (buffer->size - at < HEADER) {
-        return 0;
-    }
-    size_t size = 4 + (size_t)number_at(buffer->data + at);
-    return buffer->size - at >= size ? size : 0;
-}
-
 static void take_away(struct buffer *buffer, size_t size)
 {
     memmove(buffer->data, buffer->data + size, buffer->size - size);
@@ -113,7 +110,7 @@ static void link_close(struct link *link)
 static void accept_link(struct wire *wire)
 {
     int one = 1, client = accept(wire->listener, NULL, NULL);
-    int broker = client >= 0 ? connect_to_broker() : -1;
+    int broker = client >= 0 ? connect_to_broker(wire) : -1;
     for (int i = 0; i < LINKS_MAX && broker >= 0; i++) {
         if (wire->links[i].client < 0) {
             setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -139,17 +136,27 @@ static void kill_victim(struct wire *wire)
     atomic_store(&wire->done, true);
 }
 
-/* On a connection of its own; returns when the broker has answered. */
+/* On a connection of its own; returns when the broker has answered, with the code that it gave. */
+static int deliver(const struct wire *wire, const struct buffer *request)
+{
+    struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
+    struct buffer answer = {0};
+    int broker = connect_to_broker(wire), code = -1;
+    if (broker >= 0 && write_all(broker, request->data, request->size)) {
+        setsockopt(broker, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        while (wire_message_size(&answer) == 0 && read_some(broker, &answer)) {}
+        code = wire_message_size(&answer) > 0 ? wire_answer_code(request, &answer) : -1;
+    }
+    if (broker >= 0) {
+        close(broker);
+    }
+    buffer_release(&answer);
+    return code;
+}
+
 static void deliver_stray(struct wire *wire)
 {
-    int broker = connect_to_broker();
-    uint8_t answer[512];
-    if (broker >= 0 && write_all(broker, wire->stray.data, wire->stray.size)) {
-        struct timeval limit = {.tv_sec = 5};
-        setsockopt(broker, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        (void)!recv(broker, answer, sizeof answer, 0);
-    }
-    close(broker);
+    (void)deliver(wire, &wire->stray);
     wire->armed = false;
 }
 
@@ -159,15 +166,24 @@ static bool is_its_moment(struct wire *wire, int api)
     return wire->armed && api == (int)wire->plan.at && wire->skipped++ == wire->plan.skip;
 }
 
-/* The request the plan is about. false: the link is gone. */
-static bool play_trick(struct wire *wire, struct link *link, const uint8_t *request, size_t size)
+/* What becomes of the request that the plan is about. */
+enum passage { FORWARD, SWALLOW, GONE };
+
+static enum passage play_trick(struct wire *wire, struct link *link, const uint8_t *request,
+                               size_t size)
 {
-    link->marked = (int32_t)number_at(request + 8);
+    link->marked = (int32_t)wire_number(request + 8);
+    if (wire->plan.keep || wire->plan.trick == WIRE_STRAY) {
+        buffer_reset(&wire->stray);
+        buffer_add(&wire->stray, request, size);
+    }
+    atomic_store(&wire->done, wire->plan.trick != WIRE_STRAY);
     switch (wire->plan.trick) {
     case WIRE_REQUEST_LOST:
-        atomic_store(&wire->done, true);
         link_close(link);
-        return false;
+        return GONE;
+    case WIRE_REQUEST_HELD:
+        return SWALLOW;
     case WIRE_REPLY_LOST:
         link->fate = CUT;
         break;
@@ -175,31 +191,38 @@ static bool play_trick(struct wire *wire, struct link *link, const uint8_t *requ
         link->fate = DROP;
         break;
     case WIRE_STRAY:
-        buffer_add(&wire->stray, request, size);
         wire->armed = true;
         link->fate = CUT;
         break;
+    case WIRE_NOTHING:
+        break;
     }
-    atomic_store(&wire->done, wire->plan.trick != WIRE_STRAY);
-    return true;
+    return FORWARD;
+}
+
+static bool is_planned(struct wire *wire, int api)
+{
+    return api == (int)wire->plan.api && (++wire->seen == wire->plan.nth || wire->plan.nth == 0);
 }
 
 /* Forwards the requests that are all there. false: the link is gone. */
 static bool forward_requests(struct wire *wire, struct link *link)
 {
     size_t size;
-    while (link->paused_until == 0 && (size = message_size(&link->up, 0)) > 0) {
+    while (link->paused_until == 0 && (size = wire_message_size(&link->up)) > 0) {
         const uint8_t *request = link->up.data;
-        int api = request[4] << 8 | request[5];
+        int api = wire_message_api(request);
         if (is_its_moment(wire, api)) {
-            link->paused_until = system_now_ms() + wire->plan.wait_ms;
+            link->paused_until = now_ms() + wire->plan.wait_ms;
             return true;
         }
-        if (api == (int)wire->plan.api && ++wire->seen == wire->plan.nth &&
-            !play_trick(wire, link, request, size)) {
+        enum passage passage =
+            is_planned(wire, api) ? play_trick(wire, link, request, size) : FORWARD;
+        if (passage == GONE) {
             return false;
         }
-        if (!write_all(link->broker, request, size)) {
+        wire_note_naming(&link->naming, request);
+        if (passage == FORWARD && !write_all(link->broker, request, size)) {
             link_close(link);
             return false;
         }
@@ -216,7 +239,7 @@ static bool resume(struct wire *wire, struct link *link)
     if (!wire->plan.answer_first) {
         kill_victim(wire);
     } else {
-        link->marked = (int32_t)number_at(link->up.data + 8);
+        link->marked = (int32_t)wire_number(link->up.data + 8);
         link->fate = KILL;
     }
     return forward_requests(wire, link);
@@ -225,9 +248,10 @@ static bool resume(struct wire *wire, struct link *link)
 static void forward_answers(struct wire *wire, struct link *link)
 {
     size_t size;
-    while ((size = message_size(&link->down, 0)) > 0) {
+    while ((size = wire_message_size(&link->down)) > 0) {
         enum fate fate =
-            (int32_t)number_at(link->down.data + 4) == link->marked ? link->fate : PASS;
+            (int32_t)wire_number(link->down.data + 4) == link->marked ? link->fate : PASS;
+        wire_correct_names(&link->naming, link->down.data, size, wire->broker_port, wire->port);
         link->fate = fate == PASS ? link->fate : PASS;
         if (fate == KILL) {
             kill_victim(wire);
@@ -248,7 +272,7 @@ static void serve(struct wire *wire, struct link *link, short client_events, sho
         link_close(link);
         return;
     }
-    if (link->paused_until > 0 && system_now_ms() >= link->paused_until) {
+    if (link->paused_until > 0 && now_ms() >= link->paused_until) {
         if (!resume(wire, link)) {
             return;
         }
@@ -274,6 +298,7 @@ static void *loop(void *context)
             polled[2 + 2 * i] = (struct pollfd){.fd = wire->links[i].broker, .events = POLLIN};
         }
         poll(polled, 1 + 2 * LINKS_MAX, STEP_MS);
+        pthread_mutex_lock(&wire->mutex);
         for (int i = 0; i < LINKS_MAX; i++) {
             if (wire->links[i].client >= 0) {
                 serve(wire, &wire->links[i], polled[1 + 2 * i].revents, polled[2 + 2 * i].revents);
@@ -282,16 +307,19 @@ static void *loop(void *context)
         if (polled[0].revents) {
             accept_link(wire);
         }
+        pthread_mutex_unlock(&wire->mutex);
     }
     return NULL;
 }
 
-struct wire *wire_open(struct system *system, const struct wire_plan *plan)
+struct wire *wire_open(int port, int broker_port, const struct wire_plan *plan)
 {
     struct wire *wire = xcalloc(1, sizeof *wire);
-    struct sockaddr_in here = address(system_proxy_port());
+    struct sockaddr_in here = address(port);
+    socklen_t size = sizeof here;
     int one = 1;
-    wire->plan = *plan;
+    wire->plan = plan ? *plan : (struct wire_plan){.trick = WIRE_NOTHING};
+    wire->broker_port = broker_port;
     for (int i = 0; i < LINKS_MAX; i++) {
         wire->links[i] = (struct link){.client = -1, .broker = -1};
     }
@@ -299,8 +327,10 @@ struct wire *wire_open(struct system *system, const struct wire_plan *plan)
     setsockopt(wire->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     CHECK_EQUAL(bind(wire->listener, (struct sockaddr *)&here, sizeof here), 0);
     CHECK_EQUAL(listen(wire->listener, LINKS_MAX), 0);
+    CHECK_EQUAL(getsockname(wire->listener, (struct sockaddr *)&here, &size), 0);
+    wire->port = ntohs(here.sin_port);
+    pthread_mutex_init(&wire->mutex, NULL);
     CHECK_EQUAL(pthread_create(&wire->thread, NULL, loop, wire), 0);
-    system->wire = wire;
     return wire;
 }
 
@@ -317,8 +347,25 @@ void wire_close(struct wire *wire)
         }
     }
     close(wire->listener);
+    pthread_mutex_destroy(&wire->mutex);
     buffer_release(&wire->stray);
     free(wire);
+}
+
+int wire_port(const struct wire *wire)
+{
+    return wire->port;
+}
+
+void wire_order(struct wire *wire, const struct wire_plan *plan)
+{
+    pthread_mutex_lock(&wire->mutex);
+    wire->plan = *plan;
+    wire->seen = wire->skipped = 0;
+    wire->armed = false;
+    buffer_reset(&wire->stray);
+    atomic_store(&wire->done, false);
+    pthread_mutex_unlock(&wire->mutex);
 }
 
 void wire_victim(struct wire *wire, pid_t pid)
@@ -329,4 +376,16 @@ void wire_victim(struct wire *wire, pid_t pid)
 bool wire_is_done(struct wire *wire)
 {
     return atomic_load(&wire->done);
+}
+
+int wire_arrive(struct wire *wire)
+{
+    struct buffer copy = {0};
+    pthread_mutex_lock(&wire->mutex);
+    buffer_add(&copy, wire->stray.data, wire->stray.size);
+    buffer_reset(&wire->stray);
+    pthread_mutex_unlock(&wire->mutex);
+    int code = copy.size > 0 ? deliver(wire, &copy) : -1;
+    buffer_release(&copy);
+    return code;
 }
