@@ -171,8 +171,8 @@ enum broker_call {
 
 /* For send, AddPartitions and AddOffsets the client repeats what was lost by itself: a lost request
  * or reply is then seen in doubts() alone (and a lost reply to a send leaves its delivery unknown).
- * Elsewhere the caller sees TXN_DOUBT, or RETRY on the consumer's side. Each loss adds one to
- * doubts(). */
+ * Elsewhere the caller sees TXN_DOUBT (of send_offsets TXN_ABORT), or RETRY on the consumer's side.
+ * Each loss adds one to doubts(). */
 enum broker_fault_kind {
     FAULT_NONE,
     FAULT_LOSE_REQUEST, /* nothing happens */
@@ -219,7 +219,8 @@ typedef void broker_chooser(void *context, enum broker_call call, const char *wh
                             struct broker_fault *fault);
 void broker_set_chooser(struct broker *broker, broker_chooser *chooser, void *context);
 
-void broker_deliver_strays(struct broker *broker);
+/* The code that the last one was answered with (a Kafka number); -1: there was none. */
+int broker_deliver_strays(struct broker *broker);
 
 struct broker_counts {
     unsigned calls[BROKER_CALLS];

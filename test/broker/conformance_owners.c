@@ -1,9 +1,8 @@
-/* conformance_owners.c - offsets in transactions, and who owns what: old and new owners, members,
- * generations.
+/* conformance_owners.c - who owns what: old and new owners, members, generations.
  *
- * Numbers (E) and letters (a-g) are those of the experiments and interleavings in
- * protocol-facts.md: the old owner of a partition stalls or dies at that moment; what does the new
- * one see?
+ * Letters are those of the interleavings in protocol-facts.md: the old owner of a partition stalls
+ * or dies at that moment; what does the new one see? Of h and k the runtime is the judge, not the
+ * broker: test/protocol has them.
  */
 #include "broker/conformance_words.h"
 
@@ -12,56 +11,6 @@
 #include <stddef.h>
 
 #include <cmocka.h> /* after ours: it has a macro named fail */
-
-/* ---- offsets ---- */
-
-static void e4b_metadata_comes_back_with_its_offset(void **state)
-{
-    struct world *world = *state;
-    struct port *port = case_instance(world);
-    struct producer *task = case_ready(world, port);
-    expect_offset(world, port, -1, "");
-    case_transact(world, port, task, "commit=1", 5);
-    expect_offset(world, port, 5, "commit=1");
-    port->calls->producer_close(task);
-}
-
-static void e4c_a_pending_offset_is_never_taken_for_none(void **state)
-{
-    struct world *world = *state;
-    struct port *port = case_instance(world);
-    struct producer *task = case_ready(world, port);
-    case_transact(world, port, task, "1", 5);
-    expect_result(port->calls->begin(task, &case_error), TXN_DONE);
-    expect_result(case_send_offset(world, port, task, 6, "2"), TXN_DONE);
-    struct port_offset offset;
-    expect_outcome(port->calls->committed(port, &world->input, 1, 0, 300, &offset, &case_error),
-                   RETRY);
-    expect_result(case_commit(world, port, task), TXN_DONE);
-    expect_offset(world, port, 6, "2");
-    port->calls->producer_close(task);
-}
-
-static void e10_metadata_tells_what_equal_offsets_cannot(void **state)
-{
-    struct world *world = *state;
-    struct port *port = case_instance(world);
-    struct producer *task = case_ready(world, port);
-    expect_result(port->calls->begin(task, &case_error), TXN_DONE);
-    expect_result(case_send_offset(world, port, task, 100, "7"), TXN_DONE);
-    expect_result(case_commit(world, port, task), TXN_DONE);
-    expect_result(port->calls->begin(task, &case_error), TXN_DONE);
-    expect_result(case_send_offset(world, port, task, 100, "8"), TXN_DONE);
-    expect_result(port->calls->abort(task, world->patience_ms, &case_error), TXN_DONE);
-    expect_offset(world, port, 100, "7");
-    expect_result(port->calls->begin(task, &case_error), TXN_DONE);
-    expect_result(case_send_offset(world, port, task, 100, "8"), TXN_DONE);
-    expect_result(case_commit(world, port, task), TXN_DONE);
-    expect_offset(world, port, 100, "8");
-    port->calls->producer_close(task);
-}
-
-/* ---- owners ---- */
 
 static void e8_init_ends_and_fences_the_old_owners_transaction(void **state)
 {
@@ -109,9 +58,7 @@ static void b_sent_offsets_are_unstable_until_the_transaction_ends(void **state)
     struct producer *a = case_ready(world, port_a);
     expect_result(port_a->calls->begin(a, &case_error), TXN_DONE);
     expect_result(case_send_offset(world, port_a, a, 1, "one"), TXN_DONE);
-    struct port_offset offset;
-    expect_outcome(port_b->calls->committed(port_b, &world->input, 1, 0, 300, &offset, &case_error),
-                   RETRY);
+    expect_unstable(world, port_b);
     world->drop(world, port_a);
     struct producer *b = case_ready(world, port_b);
     expect_offset(world, port_b, -1, "");
@@ -123,15 +70,13 @@ static void b_sent_offsets_are_unstable_until_the_transaction_ends(void **state)
 static void c_markers_come_one_by_one(void **state)
 {
     struct world *world = *state;
-    NEEDS(hold_markers);
+    NEEDS(hold_markers, "one node gets all markers of a transaction in one request");
     struct port *port = case_instance(world);
     struct producer *task = case_ready(world, port);
     world->hold_markers(world, world->output);
     world->hold_markers(world, BROKER_OFFSETS);
     case_transact(world, port, task, "one", 1);
-    struct port_offset offset;
-    expect_outcome(port->calls->committed(port, &world->input, 1, 0, 300, &offset, &case_error),
-                   RETRY);
+    expect_unstable(world, port);
     world->release_markers(world, BROKER_OFFSETS);
     expect_offset(world, port, 1, "one");
     expect_values(port, world->output, 0, ""); /* a restore to the LSO would lose it */
@@ -149,16 +94,20 @@ static void c_markers_come_one_by_one(void **state)
 static void d_a_timed_out_owner_is_fenced(void **state)
 {
     struct world *world = *state;
-    NEEDS(time_out);
+    NEEDS(time_out, "nothing ends a transaction here");
     struct port *port = case_instance(world);
     struct producer *task = case_ready(world, port);
     expect_result(port->calls->begin(task, &case_error), TXN_DONE);
     expect_result(case_send(port, task, world->output, "undone"), TXN_DONE);
     expect_result(case_send_offset(world, port, task, 1, "undone"), TXN_DONE);
-    world->time_out(world, world->id);
+    world->time_out(world, world->id, 2);
     expect_result(case_commit(world, port, task), TXN_FENCED);
     expect_offset(world, port, -1, "");
     expect_values(port, world->output, 0, "");
+    port->calls->producer_close(task);
+    task = case_ready(world, port); /* if it is still a member, it may go on as a new owner */
+    case_transact(world, port, task, "one", 1);
+    expect_offset(world, port, 1, "one");
     port->calls->producer_close(task);
 }
 
@@ -212,7 +161,7 @@ static void e5_a_fixed_instance_commits_beside_members(void **state)
 static void f_a_member_that_was_lost_cannot_send_offsets(void **state)
 {
     struct world *world = *state;
-    NEEDS(expire);
+    NEEDS(expire, "no proxy can hold heartbeats before this broker");
     struct seen seen = {0};
     struct port *port = world->open(world, "a", 0, &seen);
     case_settle(world, &port, 1);
@@ -255,10 +204,35 @@ static void g_a_second_process_with_the_same_instance_id_fences_the_first(void *
     old->calls->producer_close(task);
 }
 
+/* i: B has read number 1; C takes over and commits 2; compaction drops the checkpoint of 1. */
+static void i_a_checkpoint_that_was_compacted_away_is_never_found(void **state)
+{
+    struct world *world = *state;
+    NEEDS(compact, "a real cleaner works when it likes");
+    struct port *port_b = case_instance(world), *port_c = case_instance(world);
+    struct producer *b = case_ready(world, port_b);
+    case_transact_to(world, port_b, b, world->changelog, "1", 1);
+    expect_offset(world, port_b, 1, "1");
+    struct producer *c = case_ready(world, port_c);
+    case_transact_to(world, port_c, c, world->changelog, "2", 2);
+    world->compact(world, world->changelog, 0);
+    expect_values(port_b, world->changelog, 0, "2");
+    expect_offset(world, port_b, 2, "2"); /* so it asks again, and drops the task */
+    expect_result(port_b->calls->begin(b, &case_error), TXN_DONE);
+    expect_result(case_send_offset(world, port_b, b, 2, "undone"), TXN_FENCED);
+    port_b->calls->producer_close(b);
+    port_c->calls->producer_close(c);
+}
+
+/* l: the client goes on asking a coordinator that was deposed. */
+static void l_a_deposed_coordinator_still_answers(void **state)
+{
+    struct world *world = *state;
+    NEEDS(depose, "there is one node, so nobody can take over from it");
+    fail_msg("no world can do it yet: say what is expected");
+}
+
 const struct conformance_case conformance_owners[] = {
-    CASE(e4b_metadata_comes_back_with_its_offset),
-    CASE(e4c_a_pending_offset_is_never_taken_for_none),
-    CASE(e10_metadata_tells_what_equal_offsets_cannot),
     CASE(e8_init_ends_and_fences_the_old_owners_transaction),
     CASE(a_dead_owners_outputs_hold_readers_but_not_its_offset),
     CASE(b_sent_offsets_are_unstable_until_the_transaction_ends),
@@ -269,5 +243,7 @@ const struct conformance_case conformance_owners[] = {
     CASE(e5_a_fixed_instance_commits_beside_members),
     CASE(f_a_member_that_was_lost_cannot_send_offsets),
     CASE(g_a_second_process_with_the_same_instance_id_fences_the_first),
+    CASE(i_a_checkpoint_that_was_compacted_away_is_never_found),
+    CASE(l_a_deposed_coordinator_still_answers),
     {NULL, NULL},
 };

@@ -75,25 +75,32 @@ enum txn_result case_commit(struct world *world, struct port *port, struct produ
                      &case_error);
 }
 
-void case_transact(struct world *world, struct port *port, struct producer *producer,
-                   const char *value, int64_t offset)
+void case_transact_to(struct world *world, struct port *port, struct producer *producer,
+                      const char *topic, const char *value, int64_t offset)
 {
     expect_result(port->calls->begin(producer, &case_error), TXN_DONE);
-    expect_result(case_send(port, producer, world->output, value), TXN_DONE);
+    expect_result(case_send(port, producer, topic, value), TXN_DONE);
     expect_result(case_send_offset(world, port, producer, offset, value), TXN_DONE);
     expect_result(case_commit(world, port, producer), TXN_DONE);
 }
 
-static enum outcome read_offset(struct world *world, struct port *port, struct port_offset *offset)
+void case_transact(struct world *world, struct port *port, struct producer *producer,
+                   const char *value, int64_t offset)
 {
-    return port->calls->committed(port, &world->input, 1, 0, world->patience_ms, offset,
-                                  &case_error);
+    case_transact_to(world, port, producer, world->output, value, offset);
+}
+
+void case_offset(struct world *world, struct port *port, struct port_offset *offset)
+{
+    expect_outcome(port->calls->committed(port, &world->input, 1, 0, world->patience_ms, offset,
+                                          &case_error),
+                   OK);
 }
 
 void expect_offset(struct world *world, struct port *port, int64_t offset, const char *metadata)
 {
     struct port_offset at;
-    expect_outcome(read_offset(world, port, &at), OK);
+    case_offset(world, port, &at);
     assert_int_equal(at.offset, offset);
     assert_string_equal(at.metadata, metadata);
 }
@@ -123,11 +130,54 @@ int64_t expect_values(struct port *port, const char *topic, int64_t from, const 
     return position;
 }
 
-void case_fault(struct world *world, enum broker_call call, enum broker_fault_kind kind,
-                enum broker_stray stray)
+void expect_unstable(struct world *world, struct port *port)
+{
+    struct port_offset offset;
+    expect_outcome(port->calls->committed(port, &world->input, 1, 0, 300, &offset, &case_error),
+                   RETRY);
+}
+
+void expect_high(struct world *world, struct port *port, const char *topic, int64_t high)
+{
+    struct port_log log = {0};
+    for (int waited_ms = 0; log.high < high && waited_ms <= world->patience_ms; waited_ms += 10) {
+        world->sleep(world, 10);
+        expect_outcome(port->calls->log(port, topic, 0, 5000, &log, &case_error), OK);
+    }
+    assert_int_equal(log.high, high);
+}
+
+void expect_stable(struct world *world, struct port *port, const char *topic)
+{
+    struct port_log log = {.high = 1};
+    for (int waited_ms = 0; log.stable < log.high && waited_ms <= world->patience_ms;
+         waited_ms += 10) {
+        world->sleep(world, 10);
+        expect_outcome(port->calls->log(port, topic, 0, 5000, &log, &case_error), OK);
+    }
+    assert_int_equal(log.stable, log.high);
+}
+
+static void fault(struct world *world, enum broker_call call, enum broker_fault_kind kind,
+                  enum broker_stray stray)
 {
     world->fault(world,
                  &(struct broker_fault){.call = call, .nth = 1, .kind = kind, .stray = stray});
+}
+
+void case_fault(struct world *world, enum broker_call call, enum broker_fault_kind kind)
+{
+    fault(world, call, kind, STRAY_NONE);
+}
+
+void case_keep(struct world *world, enum broker_call call, enum broker_fault_kind kind)
+{
+    fault(world, call, kind, STRAY_BY_HAND);
+}
+
+void case_arrives(struct world *world, enum answer answer)
+{
+    assert_int_equal(world->arrive(world), answer);
 }
 
 struct port *case_instance(struct world *world)
@@ -141,7 +191,9 @@ void case_settle(struct world *world, struct port *const *ports, size_t count)
 {
     for (int waited_ms = 0; waited_ms <= world->patience_ms; waited_ms += 50) {
         for (size_t i = 0; i < count; i++) {
-            expect_outcome(ports[i]->calls->poll(ports[i], 10, &case_error), OK);
+            enum outcome outcome = ports[i]->calls->poll(ports[i], 10, &case_error);
+            expect_outcome(outcome,
+                           outcome == RETRY ? RETRY : OK); /* told of a broken connection */
         }
         world->sleep(world, 50);
     }

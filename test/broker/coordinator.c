@@ -222,7 +222,7 @@ static struct broker_sequence *find_sequence(struct broker_partition *partition,
         struct broker_sequence *sequence = &partition->sequences[i];
         if (sequence->producer_id == producer_id) {
             if (sequence->epoch != epoch) {
-                *sequence = (struct broker_sequence){producer_id, epoch, 0};
+                *sequence = (struct broker_sequence){producer_id, epoch, 0, -1};
             }
             return sequence;
         }
@@ -230,8 +230,20 @@ static struct broker_sequence *find_sequence(struct broker_partition *partition,
     partition->sequences =
         broker_grow(partition->sequences, partition->sequence_count, sizeof *partition->sequences);
     struct broker_sequence *new = &partition->sequences[partition->sequence_count++];
-    *new = (struct broker_sequence){producer_id, epoch, 0};
+    *new = (struct broker_sequence){producer_id, epoch, 0, -1};
     return new;
+}
+
+enum { BATCHES_KEPT = 5 };
+
+/* Is it the next one? What was refused must come first, Kafka says, although it is an old one. */
+static enum broker_code judge_sequence(const struct broker_sequence *sequence, int32_t number)
+{
+    if (number < sequence->next) { /* the last ones are remembered, and answered again */
+        return sequence->next - number <= BATCHES_KEPT ? CODE_NONE : CODE_DUPLICATE_SEQUENCE;
+    }
+    bool behind = number > sequence->next || (sequence->refused >= 0 && number > sequence->refused);
+    return behind ? CODE_OUT_OF_ORDER : CODE_NONE;
 }
 
 /* Kafka asks the coordinator whether the partition is in the open transaction, and so keeps late
@@ -240,18 +252,21 @@ static enum broker_code produce(struct broker *broker, const struct broker_reque
                                 int64_t *offset)
 {
     struct broker_partition *partition = request->partition;
+    struct broker_sequence *sequence =
+        find_sequence(partition, request->producer_id, request->epoch);
     if (!find_marker(request->txn, partition, NULL)) {
+        sequence->refused = request->sequence;
         return CODE_INVALID_STATE;
     }
     if (partition->topic->compacted && !request->payload->key.data) {
         return CODE_INVALID_RECORD;
     }
-    struct broker_sequence *sequence =
-        find_sequence(partition, request->producer_id, request->epoch);
-    if (request->sequence != sequence->next) {
-        return request->sequence < sequence->next ? CODE_DUPLICATE_SEQUENCE : CODE_OUT_OF_ORDER;
+    enum broker_code code = judge_sequence(sequence, request->sequence);
+    if (code != CODE_NONE || request->sequence < sequence->next) {
+        return code;
     }
     sequence->next++;
+    sequence->refused = -1;
     int64_t at =
         broker_log_append(partition, broker->now_ms, request->producer_id, request->payload);
     if (offset) {
@@ -332,9 +347,10 @@ static void release_stray(struct broker_stray_request *stray)
     free(stray->request.offsets);
 }
 
-/* txn NULL: every one. */
-static void deliver(struct broker *broker, const struct broker_txn *txn, enum broker_stray when)
+/* txn NULL: every one. The code of the last; -1: there was none. */
+static int deliver(struct broker *broker, const struct broker_txn *txn, enum broker_stray when)
 {
+    int code = -1;
     for (size_t i = 0; i < broker->stray_count;) {
         struct broker_stray_request stray = broker->strays[i];
         if (txn && (stray.request.txn != txn || stray.when != when || txn->begun <= stray.begun)) {
@@ -344,24 +360,26 @@ static void deliver(struct broker *broker, const struct broker_txn *txn, enum br
         broker->stray_count--;
         memmove(broker->strays + i, broker->strays + i + 1,
                 (broker->stray_count - i) * sizeof *broker->strays);
-        if (broker_handle(broker, &stray.request, NULL) == CODE_NONE) {
+        code = (int)broker_handle(broker, &stray.request, NULL);
+        if (code == CODE_NONE) {
             broker->counts.strays_taken++;
         } else {
             broker->counts.strays_refused++;
         }
         release_stray(&stray);
     }
+    return code;
 }
 
 void broker_strays_arrive(struct broker *broker, const struct broker_txn *txn,
                           enum broker_stray when)
 {
-    deliver(broker, txn, when);
+    (void)deliver(broker, txn, when);
 }
 
-void broker_deliver_strays(struct broker *broker)
+int broker_deliver_strays(struct broker *broker)
 {
-    deliver(broker, NULL, STRAY_NONE);
+    return deliver(broker, NULL, STRAY_NONE);
 }
 
 void broker_strays_release(struct broker *broker)

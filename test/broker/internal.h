@@ -49,7 +49,7 @@ struct broker_span { /* an open transaction in a log */
 struct broker_sequence { /* what a producer may send next */
     int64_t producer_id;
     int16_t epoch;
-    int32_t next;
+    int32_t next, refused; /* refused: because it was in no transaction; -1: none since */
 };
 
 struct broker_partition {

@@ -87,9 +87,10 @@ static void pass_time(struct world *world, int ms)
     broker_advance(self(world)->broker, ms);
 }
 
-static void time_out(struct world *world, const char *id)
+static void time_out(struct world *world, const char *id, int64_t high)
 {
     broker_time_out(self(world)->broker, id);
+    CHECK_EQUAL(broker_log(self(world)->broker, world->output, 0).high, high);
 }
 
 static void expire(struct world *world, const char *instance_id)
@@ -110,6 +111,22 @@ static void compact(struct world *world, const char *topic, int32_t partition)
 static void fault(struct world *world, const struct broker_fault *fault)
 {
     broker_fault(self(world)->broker, fault);
+}
+
+static int arrive(struct world *world)
+{
+    return broker_deliver_strays(self(world)->broker);
+}
+
+static void mix(struct world *world, int way)
+{
+    static const enum broker_pace paces[] = {PACE_AT_ONCE, PACE_EARLY, PACE_LATE};
+    broker_set_pace(self(world)->broker, paces[way % 3]);
+}
+
+static void forget(struct world *world)
+{
+    broker_forget_offsets(self(world)->broker, world->group);
 }
 
 static void hold_markers(struct world *world, const char *topic)
@@ -141,7 +158,10 @@ int memory_world_set_up(void **state)
         .expire = expire,
         .truncate = cut,
         .compact = compact,
+        .forget = forget,
         .fault = fault,
+        .arrive = arrive,
+        .mix = mix,
         .hold_markers = hold_markers,
         .release_markers = release_markers,
     };

@@ -4,7 +4,8 @@
  * requests that were lost on the way are repeated silently and counted in doubts(); a transaction
  * without a request is committed without one.
  *
- * `broken` is what the broker's answer has made of this transaction; TXN_FENCED is for ever.
+ * `broken` is what the broker's answer has made of this transaction; TXN_FENCED and TXN_DOUBT (its
+ * sequence numbers are out of step) are for ever.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,13 @@ static enum txn_result result_of(enum broker_call call, enum broker_code code)
     case CODE_UNKNOWN_MEMBER:
         return TXN_MOVED;
     case CODE_CONCURRENT:
-    case CODE_TIMED_OUT:
+    case CODE_OUT_OF_ORDER:
         return TXN_DOUBT;
+    case CODE_TIMED_OUT: /* offsets that nobody answered are known not to be committed */
+        return call == CALL_SEND_OFFSETS ? TXN_ABORT : TXN_DOUBT;
     case CODE_INVALID_STATE:
         return call == CALL_COMMIT || call == CALL_ABORT ? TXN_DOUBT : TXN_ABORT;
     case CODE_UNKNOWN_TOPIC:
-    case CODE_OUT_OF_ORDER:
     case CODE_DUPLICATE_SEQUENCE:
     case CODE_INVALID_RECORD:
         return TXN_ABORT;
@@ -55,8 +57,8 @@ enum txn_result broker_producer_answered(struct producer *producer, enum broker_
     if (result == TXN_DONE) {
         return TXN_DONE;
     }
-    if (result == TXN_FENCED) {
-        producer->broken = TXN_FENCED;
+    if (result == TXN_FENCED || code == CODE_OUT_OF_ORDER) {
+        producer->broken = result;
     } else if (result != TXN_DOUBT && producer->broken == TXN_DONE) {
         producer->broken = TXN_ABORT;
     }
@@ -83,10 +85,19 @@ enum txn_result broker_producer_gate(struct producer *producer, enum broker_call
         fault->kind == FAULT_HIDDEN_RETRY) {
         producer->doubts++;
     }
-    return producer->broken == TXN_FENCED
-               ? broker_producer_told(error, TXN_FENCED, call,
-                                      "another owner has this transactional id")
-               : TXN_DONE;
+    switch (producer->broken) {
+    case TXN_FENCED:
+        return broker_producer_told(error, TXN_FENCED, call,
+                                    "another owner has this transactional id");
+    case TXN_DOUBT:
+        return broker_producer_told(error, TXN_DOUBT, call, "this client cannot go on");
+    case TXN_DONE:
+    case TXN_ABORT:
+    case TXN_MOVED:
+    case TXN_UNDER_WAY:
+        break;
+    }
+    return TXN_DONE;
 }
 
 enum txn_result broker_producer_gate_after(struct producer *producer,

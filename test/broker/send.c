@@ -82,7 +82,7 @@ enum txn_result broker_producer_flush(struct producer *producer, int64_t *left_m
     do {
         result =
             producer->broken != TXN_DONE ? producer->broken : flush(producer, STRAY_NONE, error);
-    } while (result == TXN_DOUBT && !producer->port->crashed &&
+    } while (result == TXN_DOUBT && producer->broken == TXN_DONE && !producer->port->crashed &&
              broker_wait(producer->port->broker, left_ms));
     return result;
 }

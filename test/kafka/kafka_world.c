@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "kafka/admin_internal.h"
+#include "kafka/wire.h"
 
 enum { PORTS_MAX = 8, TOPICS_MAX = 8, PARTITIONS = 2, SESSION_MS = 3000, TRANSACTION_MS = 3000 };
 
@@ -17,6 +18,8 @@ struct real {
     struct world world; /* first */
     struct admin *admin;
     struct writer *writer;
+    struct wire *wire;  /* NULL: straight to the broker */
+    char bootstrap[40]; /* through it */
     struct port *ports[PORTS_MAX];
     size_t port_count;
     char group[64], id[80];
@@ -108,7 +111,7 @@ struct port *kafka_world_open(struct world *world, const char *instance_id, int3
     struct real *real = self(world);
     const char *const input[] = {world->input, NULL};
     struct client_options options = {
-        .bootstrap_servers = kafka_world_bootstrap(),
+        .bootstrap_servers = real->wire ? real->bootstrap : kafka_world_bootstrap(),
         .application_id = world->group,
         .instance_id = instance_id,
         .fixed_partition = partition,
@@ -181,16 +184,15 @@ static void pass_time(struct world *world, int ms)
 }
 
 /* The broker looks for transactions that are over their time every ten seconds. */
-static void time_out(struct world *world, const char *id)
+static void time_out(struct world *world, const char *id, int64_t high)
 {
     (void)id;
     struct real *real = self(world);
-    for (bool open = true; open;) {
-        pass_time(world, 200);
+    for (int64_t stands = -1; stands < high; pass_time(world, 100)) {
         struct port_log *logs;
         int32_t partitions;
         must(real, admin_logs(real->admin, world->output, &logs, &partitions, &real->error));
-        open = logs[0].stable < logs[0].high;
+        stands = logs[0].stable;
         free(logs);
     }
 }
@@ -207,6 +209,106 @@ static void cut(struct world *world, const char *topic, int32_t partition, int64
     rd_kafka_event_destroy(answer);
     rd_kafka_DeleteRecords_destroy(request);
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void forget(struct world *world)
+{
+    struct real *real = self(world);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, world->input, 0);
+    rd_kafka_DeleteConsumerGroupOffsets_t *request =
+        rd_kafka_DeleteConsumerGroupOffsets_new(world->group, list);
+    rd_kafka_DeleteConsumerGroupOffsets(real->admin->handle, &request, 1, NULL,
+                                        real->admin->answers);
+    rd_kafka_event_t *answer;
+    must(real, admin_answer(real->admin, "deleting offsets", &answer, &real->error));
+    rd_kafka_event_destroy(answer);
+    rd_kafka_DeleteConsumerGroupOffsets_destroy(request);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* ---- what the network does ---- */
+
+static enum wire_api api_of(enum broker_call call)
+{
+    switch (call) {
+    case CALL_INIT:
+        return WIRE_INIT;
+    case CALL_SEND:
+        return WIRE_PRODUCE;
+    case CALL_ADD_PARTITIONS:
+        return WIRE_ADD_PARTITIONS;
+    case CALL_ADD_OFFSETS:
+        return WIRE_ADD_OFFSETS;
+    case CALL_SEND_OFFSETS:
+        return WIRE_OFFSETS;
+    case CALL_COMMIT:
+    case CALL_ABORT:
+        return WIRE_END_TXN;
+    case CALL_POLL:
+    case CALL_START:
+    case CALL_STOP:
+    case CALL_FETCH:
+    case CALL_COMMITTED:
+    case CALL_LOG:
+    case CALL_PRODUCER_OPEN:
+    case CALL_BEGIN:
+    case CALL_READER_OPEN:
+    case CALL_READ:
+    case BROKER_CALLS:
+        break;
+    }
+    BUG("no request of a transaction");
+}
+
+/* A connection that breaks makes the client ask again; where the caller is to be in doubt, it stays
+ * and nothing comes back. */
+static enum wire_trick trick_of(const struct broker_fault *fault)
+{
+    bool doubt =
+        fault->call == CALL_SEND_OFFSETS || fault->call == CALL_COMMIT || fault->call == CALL_ABORT;
+    switch (fault->kind) {
+    case FAULT_LOSE_REQUEST:
+        return doubt ? WIRE_REQUEST_HELD : WIRE_REQUEST_LOST;
+    case FAULT_LOSE_REPLY:
+        return doubt ? WIRE_REPLY_HELD : WIRE_REPLY_LOST;
+    case FAULT_HIDDEN_RETRY:
+        return WIRE_REPLY_LOST;
+    case FAULT_NONE:
+        return WIRE_NOTHING;
+    case FAULT_FAIL:
+    case FAULT_MEANWHILE:
+    case FAULT_CRASH_BEFORE:
+    case FAULT_CRASH_AFTER:
+        break;
+    }
+    BUG("no fault of the network's");
+}
+
+static void fault(struct world *world, const struct broker_fault *fault)
+{
+    wire_order(self(world)->wire, &(struct wire_plan){
+                                      .trick = trick_of(fault),
+                                      .api = api_of(fault->call),
+                                      .nth = (int)fault->nth,
+                                      .keep = fault->stray != STRAY_NONE,
+                                  });
+}
+
+static int arrive(struct world *world)
+{
+    return wire_arrive(self(world)->wire);
+}
+
+/* Nobody's heartbeats come through until the session is over. */
+static void expire(struct world *world, const char *instance_id)
+{
+    enum { BROKER_MS = 500 };
+    struct real *real = self(world);
+    (void)instance_id;
+    wire_order(real->wire, &(struct wire_plan){.trick = WIRE_REQUEST_HELD, .api = WIRE_HEARTBEAT});
+    pass_time(world, SESSION_MS + BROKER_MS);
+    wire_order(real->wire, &(struct wire_plan){.trick = WIRE_NOTHING});
 }
 
 /* ---- set up and tear down ---- */
@@ -259,6 +361,7 @@ int kafka_world_set_up(void **state)
         .sleep = pass_time,
         .time_out = time_out,
         .truncate = cut,
+        .forget = forget,
     };
     struct topic_settings topic = {.partitions = PARTITIONS,
                                    .log_append_time = true,
@@ -272,12 +375,27 @@ int kafka_world_set_up(void **state)
     return 0;
 }
 
+int kafka_world_set_up_proxied(void **state)
+{
+    int port = 0, code = kafka_world_set_up(state);
+    struct real *real = *state;
+    if (sscanf(kafka_world_bootstrap(), "127.0.0.1:%d", &port) == 1) {
+        real->wire = wire_open(0, port, NULL);
+        snprintf(real->bootstrap, sizeof real->bootstrap, "127.0.0.1:%d", wire_port(real->wire));
+        real->world.fault = fault;
+        real->world.arrive = arrive;
+        real->world.expire = expire;
+    }
+    return code;
+}
+
 int kafka_world_tear_down(void **state)
 {
     struct real *real = *state;
     while (real->port_count > 0) {
         close_instance(real->ports[--real->port_count]);
     }
+    wire_close(real->wire);
     writer_close(real->writer);
     const char *names[TOPICS_MAX];
     for (size_t i = 0; i < real->topic_count; i++) {

@@ -17,6 +17,9 @@ bool kafka_world_is_there(void);
 int kafka_world_set_up(void **state);
 int kafka_world_tear_down(void **state);
 
+/* The same with a proxy before the broker, when that is on this machine: faults can be ordered. */
+int kafka_world_set_up_proxied(void **state);
+
 /* An instance with settings of its own; closed with the world. `topics` NULL: the world's input. */
 struct port *kafka_world_open(struct world *world, const char *instance_id, int32_t partition,
                               const char *const *topics, const struct client_property *properties,

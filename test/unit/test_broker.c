@@ -25,7 +25,9 @@ static int run_cases(const char *name, const struct conformance_case *cases)
 int main(void)
 {
     int failed = run_cases("log", conformance_log);
-    failed += run_cases("requests", conformance_requests);
+    failed += run_cases("strays", conformance_strays);
+    failed += run_cases("losses", conformance_losses);
+    failed += run_cases("offsets", conformance_offsets);
     failed += run_cases("owners", conformance_owners);
     return failed;
 }
