@@ -2,6 +2,7 @@
 #include "simulation/machine.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,10 +10,13 @@
 
 #include "simulation/disk.h"
 #include "simulation/world.h"
+#include "trace/port.h"
 
 /* One thread, and an instance opens its port in its own round: this is whose. A round may have
  * another machine's inside. */
 static struct machine *current;
+
+static int trace = -1; /* where port calls are written down; -1: nowhere */
 
 static struct machine *enter(struct machine *machine)
 {
@@ -39,13 +43,33 @@ static enum outcome open_port(struct port **port, const struct client_options *o
     kept.topics = current->topics;
     *port = current->port = broker_port_open(current->broker, &kept);
     broker_port_skew(*port, current->skew_ms);
+    if (trace >= 0) {
+        *port = trace_port(*port, kept.application_id, trace);
+    }
     return OK;
 }
 
 static void close_port(struct port *port)
 {
+    struct port *inner = port == current->port ? port : trace_unwrap(port);
     current->port = NULL;
-    broker_port_close(port);
+    broker_port_close(inner);
+}
+
+void machine_trace(int out)
+{
+    trace = out;
+}
+
+void machine_trace_anew(const struct machine *machine)
+{
+    if (trace >= 0) {
+        struct port *port =
+            broker_port_open(machine->broker,
+                             &(struct client_options){.application_id = machine->processor->name});
+        dprintf(trace, "%" PRId64 " - anew\n", port->calls->monotonic_us(port));
+        broker_port_close(port);
+    }
 }
 
 void machine_init(struct machine *machine, struct broker *broker, struct codec *codec,

@@ -33,6 +33,11 @@ void machine_init(struct machine *machine, struct broker *broker, struct codec *
                   const struct weir_processor *processor, const char *parent, int number,
                   int32_t partition);
 
+/* The port calls of what starts from now on are written to this file descriptor; -1: to none. And:
+ * someone has made topics anew, or deleted offsets. */
+void machine_trace(int out);
+void machine_trace_anew(const struct machine *machine);
+
 /* Not running: opens the instance. */
 void machine_start(struct machine *machine);
 

@@ -314,6 +314,7 @@ static void lose_offsets(struct world *world, struct event *event, struct machin
         }
     }
     broker_forget_offsets(world->broker, machine->processor->name);
+    machine_trace_anew(machine);
 }
 
 /* Someone begins from scratch: every topic is made anew, offsets and state files go. Copies of
@@ -335,6 +336,7 @@ static void begin_anew(struct world *world, struct event *event)
     for (int i = 0; i < world->processor_count; i++) {
         broker_forget_offsets(world->broker, world->processors[i]->name);
     }
+    machine_trace_anew(&world->machines[0]);
     world->began_anew = true;
 }
 

@@ -1,8 +1,11 @@
 /* world.c - see world.h. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "load/generator.h"
 #include "processors.h"
@@ -368,6 +371,16 @@ static bool time_goes_by(struct world *world)
     return world_settle(world, QUIET_MS);
 }
 
+/* WEIR_PORT_TRACE names a directory for the traces of port calls, one file a seed; -1: it does not.
+ */
+static int open_trace(uint64_t seed)
+{
+    const char *directory = getenv("WEIR_PORT_TRACE");
+    char path[400];
+    snprintf(path, sizeof path, "%s/%" PRIu64 ".trace", directory ? directory : "", seed);
+    return directory ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
+}
+
 bool world_run(struct world_run *run)
 {
     run->report = (struct world_report){0};
@@ -378,7 +391,9 @@ bool world_run(struct world_run *run)
     disk_register();
     memory_set_chance(run->seed);
     fate_init(&world.fate, run->events, run->again, run->seed);
+    int trace = open_trace(run->seed);
     open_world(&world);
+    machine_trace(trace);
     trouble_watch(&world);
     bool good = trouble(&world);
     make_peace(&world);
@@ -387,9 +402,13 @@ bool world_run(struct world_run *run)
     for (int i = 0; i < world.machine_count; i++) {
         run->report.starts += world.machines[i].starts;
     }
+    machine_trace(-1); /* the worlds that it is compared with have clocks of their own */
     good = good && (world.shop ? shop_audit(&world) : compare_with_reference(&world)) &&
            compare_with_replay(&world);
     good = good && stopping_check(&world) && finding_check(&world);
     world_close(&world);
+    if (trace >= 0) {
+        close(trace);
+    }
     return good;
 }
