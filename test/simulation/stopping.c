@@ -30,6 +30,9 @@ bool stopping_check(struct world *world)
     if (!dice_once_in(&world->dice, 4)) {
         return true;
     }
+    if (!world_settle(world, QUIET_MS)) { /* a file that was too old is restored */
+        return false;
+    }
     for (int i = 0; i < world->processor_count; i++) {
         world_repeat_inputs(world, world->processors[i]);
     }
