@@ -4,13 +4,13 @@
  * kinds, one soon after the other, hardly ever happens there: each of them has to be drawn among a
  * dozen. So the other worlds have few kinds of trouble, and these often: some kinds at random, or
  * those that belong together. A commit in doubt, then a stray; a commit in doubt, then a rival
- * before its fence; a tick in doubt.
+ * before its fence; a tick in doubt; an old file after days, or of another beginning.
  */
 #include "simulation/weather.h"
 
 #include "simulation/world.h"
 
-enum spell { SPELL_ANY, SPELL_DOUBTS, SPELL_TAKEOVERS, SPELL_TICKS, SPELLS };
+enum spell { SPELL_ANY, SPELL_DOUBTS, SPELL_TAKEOVERS, SPELL_TICKS, SPELL_OLD_FILES, SPELLS };
 
 /* One to three kinds. */
 static unsigned some_kinds(struct dice *dice)
@@ -69,6 +69,10 @@ static struct weather spell_of(struct dice *dice, enum spell spell)
         weather.hasty = true;
         weather.fault_every = 0;
         weather.long_times_every = 4;
+        break;
+    case SPELL_OLD_FILES:
+        weather.kinds = TROUBLE_STATE | TROUBLE_DAYS | TROUBLE_TOPICS;
+        weather.disturbances = (int)dice_between(dice, 6, 12);
         break;
     case SPELLS:
         break;
