@@ -116,9 +116,6 @@ static void pause_after_failure(struct task *task, const struct error *why)
     }
     int shift = task->failed_takes - TAKES_BEFORE_PAUSE;
     int64_t pause_ms = shift < 8 ? (int64_t)PAUSE_FIRST_MS << shift : PAUSE_MAX_MS;
-    if (pause_ms > PAUSE_MAX_MS) {
-        pause_ms = PAUSE_MAX_MS;
-    }
     task->retry_us = now + pause_ms * 1000;
     log_event(LOG_ERROR, "task_paused", "partition=%d failed_takes=%d retry_ms=%lld because=\"%s\"",
               (int)task->options.partition, task->failed_takes, (long long)pause_ms, why->text);

@@ -36,6 +36,8 @@ struct restore {
     struct buffer scratch;
     struct store_meta meta; /* what the file stands at after the last flush */
     int64_t end;            /* the high watermark to read to */
+    int64_t since_ms;       /* wall clock: what was deleted since must still be told */
+    int64_t from_number;    /* the commit that the file was at */
     int64_t last_number;    /* of the checkpoints read so far; 0: none */
     int64_t position, started_us, said_us, waiting_since_us, asked_us, row_count, unknown_tables;
     bool ask_again; /* what we know of the group or the file has turned out to be stale */
@@ -92,6 +94,9 @@ enum outcome restore_begin(struct task *task, struct error *error)
     restore->reader = reader;
     restore->meta = *store_meta(task->store);
     restore->end = log.high;
+    restore->from_number = meta->commit_number;
+    restore->since_ms =
+        fresh || meta->appended_ms == 0 ? task->calls->wall_ms(task->port) : meta->appended_ms;
     restore->position = from;
     restore->found = !task->adopt && meta->commit_number == task->group_number;
     restore->started_us = restore->said_us = task->calls->monotonic_us(task->port);
@@ -359,9 +364,27 @@ static enum outcome nothing_to_adopt(struct task *task, struct error *error)
     return outcome;
 }
 
+/* A file that was young enough when the reading began may not be when it ends: processes are put
+ * to sleep. Compaction keeps deletions for delete.retention.ms only. */
+static enum outcome begin_again(struct task *task, int64_t age_ms, struct error *error)
+{
+    char why[200];
+    snprintf(why, sizeof why,
+             "it was brought up %" PRId64
+             " s after its last commit, so that deletions may have been missed",
+             age_ms / 1000);
+    restore_end(task);
+    return truth_set_aside(task, why, error) == OK ? RETRY : FATAL;
+}
+
 static enum outcome finish(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
+    int64_t age_ms = task->calls->wall_ms(task->port) - restore->since_ms;
+    bool moved = restore->meta.commit_number != restore->from_number;
+    if (moved && age_ms > task->options.delete_retention_ms / 2) {
+        return begin_again(task, age_ms, error);
+    }
     if (!restore->found) {
         return nothing_to_adopt(task, error);
     }

@@ -681,6 +681,44 @@ static void put_copy_back(struct world *world)
     assert_int_equal(system(command), 0);
 }
 
+/* The process stands still, and compaction goes on. */
+static void sleep_for_days(void *context)
+{
+    struct world *world = context;
+    broker_advance(world->broker, 68 * 3600 * 1000);
+    broker_compact(world->broker, "tally.changelog", 0, true);
+}
+
+static void misses_no_deletion_when_it_sleeps_in_a_restore(void **state) /* I-3, I-7 */
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    world_remind(&world, "a", 5000);
+    world_add(&world, "a", 1);
+    world_settle(&world);
+    world_stop(&world);
+    copy_state(&world);
+    assert_int_equal(world_start(&world), OK);
+    broker_advance(world.broker, 6000);
+    assert_int_equal(world_run(&world), OK);
+    assert_int_equal(task_counts(world.task)->timers, 1);
+    world_stop(&world);
+    put_copy_back(&world); /* which has the timer still */
+    broker_fault(world.broker, &(struct broker_fault){.call = CALL_READ,
+                                                      .nth = 1,
+                                                      .kind = FAULT_MEANWHILE,
+                                                      .run = sleep_for_days,
+                                                      .context = &world});
+    assert_int_equal(world_start(&world), OK);
+    broker_advance(world.broker, 6000);
+    assert_int_equal(world_run(&world), OK);
+    assert_int_equal(task_counts(world.task)->timers, 0);
+    world_stop(&world);
+    life_expect_same(&world);
+    world_close(&world);
+}
+
 static void replays_the_tail_onto_an_old_copy(void **state) /* I-3 */
 {
     (void)state;
@@ -926,6 +964,7 @@ int main(void)
         cmocka_unit_test(waits_for_a_broker_that_goes_away_during_a_restore),
         cmocka_unit_test(rebuilds_a_deleted_state_file),
         cmocka_unit_test(rebuilds_from_a_compacted_changelog),
+        cmocka_unit_test(misses_no_deletion_when_it_sleeps_in_a_restore),
         cmocka_unit_test(replays_the_tail_onto_an_old_copy),
         cmocka_unit_test(adopts_the_last_checkpoint_when_the_offsets_expired),
         cmocka_unit_test(adopts_without_a_state_file_too),
