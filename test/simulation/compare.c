@@ -209,6 +209,7 @@ static bool run_reference(struct world *reference, const struct world *world)
 {
     *reference = (struct world){.peace = true,
                                 .run = world->run,
+                                .codec = world->codec,
                                 .processors = {world->processors[0]},
                                 .processor_count = 1};
     world_open_broker(reference);

@@ -233,24 +233,34 @@ static void make_peace(struct world *world)
 
 /* ---- a world ---- */
 
-static struct codec *the_codec(void)
+static struct codec *new_codec(void)
 {
-    static struct codec *codec;
-    if (!codec) {
-        const struct weir_record *records[256];
-        size_t count = 0;
-        for (; shop_records[count]; count++) {
-            CHECK(count < 250);
-            records[count] = shop_records[count];
-        }
-        records[count++] = &timer_row_record;
-        records[count++] = &checkpoint_record;
-        records[count++] = &cause_record;
-        records[count] = NULL;
-        struct error error;
-        CHECK_EQUAL(codec_open(&codec, records, NULL, &error), OK);
+    const struct weir_record *records[256];
+    size_t count = 0;
+    struct codec *codec;
+    struct error error;
+    for (; shop_records[count]; count++) {
+        CHECK(count < 250);
+        records[count] = shop_records[count];
     }
+    records[count++] = &timer_row_record;
+    records[count++] = &checkpoint_record;
+    records[count++] = &cause_record;
+    records[count] = NULL;
+    CHECK_EQUAL(codec_open(&codec, records, NULL, &error), OK);
     return codec;
+}
+
+/* A codec remembers what it has met, and what it need not allocate again is no allocation that may
+ * fail: so where memory gives out a world has its own, or it would depend on those before it. */
+static void give_codec(struct world *world)
+{
+    static struct codec *shared;
+    world->has_own_codec = trouble_may(world, TROUBLE_MEMORY);
+    if (!world->has_own_codec && !shared) {
+        shared = new_codec();
+    }
+    world->codec = world->has_own_codec ? new_codec() : shared;
 }
 
 static void create_topic(struct world *world, const char *name, const char *suffix, bool compacted)
@@ -269,7 +279,6 @@ static void create_topic(struct world *world, const char *name, const char *suff
 
 void world_open_broker(struct world *world)
 {
-    world->codec = the_codec();
     world->broker = broker_open(start_ms);
     for (int i = 0; i < world->processor_count; i++) {
         const struct weir_processor *processor = world->processors[i];
@@ -300,6 +309,9 @@ void world_close(struct world *world)
     }
     broker_set_chooser(world->broker, NULL, NULL);
     broker_close(world->broker);
+    if (world->has_own_codec) {
+        codec_close(world->codec);
+    }
     generator_close(world->generator);
     workload_release(&world->workload);
     buffer_release(&world->value);
@@ -347,6 +359,7 @@ static void open_world(struct world *world)
     broker_set_pace(world->broker, (enum broker_pace)dice_below(dice, 3));
     world->members = dice_once_in(dice, 2);
     world->weather = weather_draw(dice, world->run->troubles);
+    give_codec(world);
     world->workload.hasty = world->weather.hasty;
     world->inputs_left = (int)dice_between(dice, 5, world->shop ? 30 : 60);
     if (world->shop) {

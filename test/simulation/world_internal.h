@@ -25,6 +25,7 @@ struct world {
     struct fate fate;
     struct broker *broker;
     struct codec *codec;
+    bool has_own_codec;
     bool shop;
     const struct weir_processor *processors[PROCESSORS_MAX];
     int processor_count;
