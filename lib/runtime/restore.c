@@ -365,25 +365,24 @@ static enum outcome nothing_to_adopt(struct task *task, struct error *error)
 }
 
 /* A file that was young enough when the reading began may not be when it ends: processes are put
- * to sleep. Compaction keeps deletions for delete.retention.ms only. */
-static enum outcome begin_again(struct task *task, int64_t age_ms, struct error *error)
+ * to sleep. */
+static enum outcome begin_again(struct task *task, struct error *error)
 {
-    char why[200];
-    snprintf(why, sizeof why,
-             "it was brought up %" PRId64
-             " s after its last commit, so that deletions may have been missed",
-             age_ms / 1000);
     restore_end(task);
-    return truth_set_aside(task, why, error) == OK ? RETRY : FATAL;
+    return truth_set_aside(task,
+                           "it was brought up so long after its last commit that deletions may "
+                           "be missing from the changelog",
+                           error) == OK
+               ? RETRY
+               : FATAL;
 }
 
 static enum outcome finish(struct task *task, struct error *error)
 {
     struct restore *restore = task->restore;
-    int64_t age_ms = task->calls->wall_ms(task->port) - restore->since_ms;
     bool moved = restore->meta.commit_number != restore->from_number;
-    if (moved && age_ms > task->options.delete_retention_ms / 2) {
-        return begin_again(task, age_ms, error);
+    if (moved && truth_deletions_are_gone(task, restore->since_ms)) {
+        return begin_again(task, error);
     }
     if (!restore->found) {
         return nothing_to_adopt(task, error);

@@ -141,6 +141,10 @@ enum outcome truth_first_start(struct task *task, struct error *error);
 /* Renames the state file aside, with a warning; an empty one takes its place. */
 enum outcome truth_set_aside(struct task *task, const char *why, struct error *error);
 
+/* Compaction may have removed deletions that were made since: delete.retention.ms keeps them, and
+ * half of it is left for the reading. */
+bool truth_deletions_are_gone(const struct task *task, int64_t since_ms);
+
 /* Are the offsets in `committed` inside their logs? */
 enum outcome truth_check_inputs(struct task *task, struct error *error);
 

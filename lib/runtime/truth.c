@@ -175,6 +175,12 @@ enum outcome truth_set_aside(struct task *task, const char *why, struct error *e
     return store_set_aside(task->store, error);
 }
 
+bool truth_deletions_are_gone(const struct task *task, int64_t since_ms)
+{
+    int64_t age_ms = task->calls->wall_ms(task->port) - since_ms;
+    return age_ms > task->options.delete_retention_ms / 2;
+}
+
 /* Sets aside a file that the changelog's tail cannot bring up to date. `incarnation` NULL: not
  * known yet. */
 static enum outcome drop_useless_file(struct task *task, const struct port_log *changelog,
@@ -182,7 +188,6 @@ static enum outcome drop_useless_file(struct task *task, const struct port_log *
 {
     const struct store_meta *meta = store_meta(task->store);
     char why[200] = "";
-    int64_t age_ms = task->calls->wall_ms(task->port) - meta->appended_ms;
     if (incarnation && strcmp(meta->incarnation, incarnation) != 0) {
         snprintf(why, sizeof why, "it belongs to incarnation %s, the changelog is %s",
                  meta->incarnation, incarnation);
@@ -190,11 +195,11 @@ static enum outcome drop_useless_file(struct task *task, const struct port_log *
         snprintf(why, sizeof why, "it stands at offset %" PRId64 " of %s, which ends at %" PRId64,
                  meta->changelog_offset, task->changelog, changelog->high);
     } else if ((!incarnation || meta->commit_number < task->group_number) &&
-               meta->appended_ms > 0 && age_ms > task->options.delete_retention_ms / 2) {
+               meta->appended_ms > 0 && truth_deletions_are_gone(task, meta->appended_ms)) {
         snprintf(why, sizeof why,
                  "its last commit is %" PRId64
                  " s old, so that deletions may be missing from the changelog",
-                 age_ms / 1000);
+                 (task->calls->wall_ms(task->port) - meta->appended_ms) / 1000);
     }
     return why[0] && meta->commit_number > 0 ? truth_set_aside(task, why, error) : OK;
 }
