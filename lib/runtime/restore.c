@@ -369,12 +369,9 @@ static enum outcome nothing_to_adopt(struct task *task, struct error *error)
 static enum outcome begin_again(struct task *task, struct error *error)
 {
     restore_end(task);
-    return truth_set_aside(task,
-                           "it was brought up so long after its last commit that deletions may "
-                           "be missing from the changelog",
-                           error) == OK
-               ? RETRY
-               : FATAL;
+    const char *why = "deletions since its last commit may be missing from the changelog by now";
+    enum outcome outcome = truth_set_aside(task, why, error);
+    return outcome == OK ? RETRY : outcome;
 }
 
 static enum outcome finish(struct task *task, struct error *error)
