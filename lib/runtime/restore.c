@@ -13,11 +13,9 @@
 
 #include "base/log.h"
 #include "base/testpoint.h"
-#include "codec/key.h"
-#include "runtime/task_internal.h"
+#include "runtime/restore_internal.h"
 
 enum {
-    BATCH_RECORDS = 1000,
     BATCHES_PER_SLICE = 20,
     READ_MS = 50,
     FLUSH_BYTES = 8 * 1024 * 1024,
@@ -26,25 +24,6 @@ enum {
     SAY_EVERY_US = 2 * 1000000,
     ASK_EVERY_US = 1000000,
     ASK_MS = 200,
-};
-
-struct restore {
-    struct reader *reader;
-    struct write_set rows;
-    struct arena arena;
-    struct arena row; /* one row on its way to SQLite */
-    struct buffer scratch;
-    struct store_meta meta; /* what the file stands at after the last flush */
-    int64_t end;            /* the high watermark to read to */
-    int64_t since_ms;       /* wall clock: what was deleted since must still be told */
-    int64_t from_number;    /* the commit that the file was at */
-    int64_t last_number;    /* of the checkpoints read so far; 0: none */
-    int64_t position, started_us, said_us, waiting_since_us, asked_us, row_count, unknown_tables;
-    bool ask_again; /* what we know of the group or the file has turned out to be stale */
-    bool found;     /* adopt: a checkpoint was seen; restore: the file has reached n */
-    struct arena checkpoint_arena;
-    struct checkpoint checkpoint;
-    struct port_record records[BATCH_RECORDS];
 };
 
 void restore_end(struct task *task)
@@ -113,169 +92,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     return OK;
 }
 
-/* ---- one changelog record ---- */
-
-static enum outcome damaged(const struct task *task, const struct port_record *record,
-                            struct error *error, const char *what, const char *why)
-{
-    return fail_exit(error, EXIT_CONFIG, "%s partition %d offset %" PRId64 ": %s: %s",
-                     task->changelog, (int)task->options.partition, record->offset, what, why);
-}
-
-static const struct weir_store *table_named(const struct task *task, const char *name, size_t size)
-{
-    for (size_t i = 0; task->tables[i]; i++) {
-        if (strlen(task->tables[i]->name) == size &&
-            memcmp(task->tables[i]->name, name, size) == 0) {
-            return task->tables[i];
-        }
-    }
-    return NULL;
-}
-
-/* A row: into the write set, as a datum of today's schema (an older writer's is resolved on the
- * way). */
-static enum outcome add_row(struct task *task, const struct port_record *record,
-                            struct error *error)
-{
-    struct restore *restore = task->restore;
-    const uint8_t *end = memchr(record->key.data, 0, record->key.size);
-    if (!end) {
-        return damaged(task, record, error, "not a changelog record", "its key names no table");
-    }
-    size_t name_size = (size_t)(end - record->key.data);
-    const struct weir_store *table = table_named(task, (const char *)record->key.data, name_size);
-    if (!table) {
-        restore->unknown_tables++; /* a table that an older version had */
-        return OK;
-    }
-    struct weir_bytes key = {end + 1, record->key.size - name_size - 1};
-    struct weir_bytes datum = {NULL, 0};
-    if (record->value.data && !codec_unframe(table->record, record->value, &datum)) {
-        struct error why;
-        arena_reset(&restore->arena);
-        void *row = arena_alloc(&restore->arena, table->record->size);
-        if (codec_decode(task->options.codec, table->record, record->value, &restore->arena, row,
-                         &why) != DECODED) {
-            return damaged(task, record, error, table->name, why.text);
-        }
-        buffer_reset(&restore->scratch);
-        codec_encode_datum(table->record, row, &restore->scratch);
-        datum = (struct weir_bytes){restore->scratch.data, restore->scratch.size};
-    }
-    write_set_put(&restore->rows, table, key, datum);
-    restore->row_count++;
-    return OK;
-}
-
-/* A checkpoint: number n ends a restore; beyond n means that our answer from the group was stale.
- */
-static enum outcome see_checkpoint(struct task *task, const struct port_record *record,
-                                   struct error *error)
-{
-    struct restore *restore = task->restore;
-    struct error why;
-    arena_reset(&restore->checkpoint_arena);
-    if (!record->value.data ||
-        codec_decode(task->options.codec, &checkpoint_record, record->value,
-                     &restore->checkpoint_arena, &restore->checkpoint, &why) != DECODED) {
-        return damaged(task, record, error, "checkpoint",
-                       record->value.data ? why.text : "it is null");
-    }
-    const struct checkpoint *checkpoint = &restore->checkpoint;
-    int64_t number = checkpoint->commit_number;
-    if (number < 1 || number == INT64_MAX ||
-        strlen(checkpoint->incarnation) != INCARNATION_BYTES - 1) {
-        return damaged(task, record, error, "checkpoint", "no task has written it");
-    }
-    if (number <= restore->last_number) {
-        return damaged(task, record, error, "checkpoint", "a later commit stands before it");
-    }
-    restore->last_number = number;
-    if (!task->adopt && number > task->group_number) {
-        if (task->asked_at != task->group_number) {
-            task->asked_at = task->group_number;
-            restore->ask_again = true;
-            return fail(error, ABORT,
-                        "the changelog is past commit %" PRId64 ": asking the group again",
-                        task->group_number);
-        }
-        return fail_exit(error, EXIT_CONFIG,
-                         "%s: the changelog goes on to commit %" PRId64
-                         ", the group stands at commit %" PRId64
-                         ": its offsets were set back, or another owner runs; nothing was changed. "
-                         "`weir doctor %s` "
-                         "explains, and names the command that mends it",
-                         task->transactional_id, number, task->group_number,
-                         task->options.application_id);
-    }
-    const char *own = store_meta(task->store)->incarnation;
-    if (task->adopt && own[0] && strcmp(own, checkpoint->incarnation) != 0) {
-        restore->ask_again = true;
-        enum outcome outcome =
-            truth_set_aside(task, "it belongs to another incarnation than the changelog", error);
-        return outcome == OK ? fail(error, ABORT, "beginning again with an empty file") : outcome;
-    }
-    if (!task->adopt && number == task->group_number &&
-        strcmp(checkpoint->incarnation, task->group_incarnation) != 0) {
-        return fail_exit(error, EXIT_CONFIG,
-                         "%s: checkpoint %" PRId64
-                         " is of incarnation %s, the group's offsets of %s; nothing was changed. "
-                         "`weir doctor %s` explains, and names the command that mends it",
-                         task->transactional_id, number, checkpoint->incarnation,
-                         task->group_incarnation, task->options.application_id);
-    }
-    restore->meta.commit_number = number;
-    restore->meta.changelog_offset = record->offset + 1;
-    restore->meta.appended_ms = record->timestamp_ms;
-    restore->meta.task_time_ms = checkpoint->task_time_ms;
-    snprintf(restore->meta.incarnation, sizeof restore->meta.incarnation, "%s",
-             checkpoint->incarnation);
-    restore->found = task->adopt || number == task->group_number;
-    return OK;
-}
-
 /* ---- slices ---- */
-
-/* Two keys must not write one row. */
-static enum outcome check_key(struct restore *restore, const struct write_entry *entry,
-                              const void *row, struct error *error)
-{
-    buffer_reset(&restore->scratch);
-    key_encode(entry->table, row, entry->table->key_field_count, &restore->scratch);
-    if (restore->scratch.size == entry->key.size &&
-        memcmp(restore->scratch.data, entry->key.data, entry->key.size) == 0) {
-        return OK;
-    }
-    return fail_exit(error, EXIT_CONFIG, "a row of table %s stands under another row's key",
-                     entry->table->name);
-}
-
-static enum outcome flush(struct task *task, struct error *error)
-{
-    struct restore *restore = task->restore;
-    size_t count;
-    struct write_entry **entries = write_set_sorted(&restore->rows, task->tables, &count);
-    enum outcome outcome = OK;
-    for (size_t i = 0; i < count && outcome == OK; i++) {
-        arena_reset(&restore->row);
-        void *row;
-        outcome = context_read_entry(task->options.codec, entries[i], &restore->row, &row, error);
-        if (outcome == OK) {
-            outcome = check_key(restore, entries[i], row, error);
-        }
-        if (outcome == OK) {
-            outcome = context_write_entry(task->store, entries[i], row, error);
-        }
-    }
-    bool is_bad_row = outcome == FATAL && error->exit_code != EXIT_IO; /* or breaks a CHECK */
-    if (is_bad_row) {
-        error_prefix(error, "%s", task->changelog);
-        error->exit_code = EXIT_CONFIG;
-    }
-    write_set_reset(&restore->rows);
-    return outcome;
-}
 
 static void say_progress(struct task *task)
 {
@@ -386,7 +203,7 @@ static enum outcome finish(struct task *task, struct error *error)
     }
     enum outcome outcome = task->adopt ? adopt_offsets(task, error) : compare_offsets(task, error);
     if (outcome == OK) {
-        outcome = flush(task, error);
+        outcome = restore_flush(task, error);
     }
     if (outcome == OK) {
         TESTPOINT("restore_end");
@@ -453,16 +270,19 @@ static enum outcome wait_for_marker(struct task *task, struct error *error)
 static enum outcome read_batch(struct task *task, size_t *count, struct error *error)
 {
     struct restore *restore = task->restore;
-    enum outcome outcome = task->calls->read(restore->reader, READ_MS, restore->records,
-                                             BATCH_RECORDS, count, &restore->position, error);
+    enum outcome outcome =
+        task->calls->read(restore->reader, READ_MS, restore->records, RESTORE_BATCH_RECORDS, count,
+                          &restore->position, error);
     for (size_t i = 0; i < *count && outcome == OK; i++) {
         const struct port_record *record = &restore->records[i];
         bool is_checkpoint = record->key.size == strlen(CHECKPOINT_KEY) &&
                              memcmp(record->key.data, CHECKPOINT_KEY, record->key.size) == 0;
         if (is_checkpoint) {
-            outcome = see_checkpoint(task, record, error);
+            outcome = restore_checkpoint(task, record, error);
+            int64_t number = restore->last_number;
+            restore->found = task->adopt || number == task->group_number;
         } else if (task->adopt || !restore->found) {
-            outcome = add_row(task, record, error);
+            outcome = restore_row(task, record, error);
         }
     }
     if (*count > 0) {
@@ -470,7 +290,7 @@ static enum outcome read_batch(struct task *task, size_t *count, struct error *e
         restore->waiting_since_us = 0;
     }
     if (outcome == OK && restore->rows.bytes > FLUSH_BYTES) {
-        outcome = flush(task, error);
+        outcome = restore_flush(task, error);
         if (outcome == OK) {
             TESTPOINT("restore_slice");
             outcome = store_restore_slice(task->store, &restore->meta, error);

@@ -4,13 +4,14 @@
  * same number is the content. Both were written by one transaction. The file is a cache that says
  * which commit it holds.
  *
- *   offsets     changelog          file            then
- *   number n    -                  at n            run
- *   number n    has checkpoint n   behind, none    read the changelog up to checkpoint n
- * (restore.c) none        has checkpoints    any             nothing is in flight: adopt the last
- * checkpoint, warn none        empty              none, empty     first start, from each input's
- * log start anything else: a contradiction. Stop (78), say what was found; `weir doctor` explains
- * and names the mending command.
+ *   offsets    changelog         file           then
+ *   number n   -                 at n           run
+ *   number n   has checkpoint n  behind, none   read up to checkpoint n (restore.c)
+ *   none       has checkpoints   any            nothing is in flight: adopt the last, warn
+ *   none       empty             none, empty    first start, from each input's log start
+ *
+ * Anything else is a contradiction: stop (78), say what was found; `weir doctor` explains and names
+ * the mending command.
  */
 #include <inttypes.h>
 #include <stdio.h>
