@@ -21,6 +21,7 @@ static void e2_a_dangling_transaction_holds_its_offset_until_its_time_is_over(vo
     expect_result(port_a->calls->begin(a, &case_error), TXN_DONE);
     expect_result(case_send(port_a, a, world->output, "undone"), TXN_DONE);
     expect_result(case_send_offset(world, port_a, a, 2, "undone"), TXN_DONE);
+    expect_high(world, port_b, world->output, 3); /* it is there, not on its way */
     world->drop(world, port_a);
     expect_unstable(world, port_b);
     expect_values(port_b, world->output, 0, "one");

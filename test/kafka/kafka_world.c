@@ -183,12 +183,20 @@ static void pass_time(struct world *world, int ms)
               NULL);
 }
 
+enum { TIMED_OUT_WITHIN_MS = 60000 };
+
 /* The broker looks for transactions that are over their time every ten seconds. */
 static void time_out(struct world *world, const char *id, int64_t high)
 {
     (void)id;
     struct real *real = self(world);
+    int waited_ms = 0;
     for (int64_t stands = -1; stands < high; pass_time(world, 100)) {
+        waited_ms += 100;
+        must(real, waited_ms < TIMED_OUT_WITHIN_MS
+                       ? OK
+                       : fail(&real->error, FATAL, "%s does not come to stand at %lld",
+                              world->output, (long long)high));
         struct port_log *logs;
         int32_t partitions;
         must(real, admin_logs(real->admin, world->output, &logs, &partitions, &real->error));
