@@ -152,6 +152,7 @@ static struct replay_options replay_options(const struct run *run, const char *p
         .codec = run->tasks.decoder.codec,
         .take_max_bytes = (size_t)settings->take_max_bytes,
         .store_commit_ms = settings->store_commit_ms,
+        .delete_retention_ms = settings->delete_retention_ms,
     };
 }
 

@@ -26,6 +26,7 @@ static enum outcome open_task(struct task **task, const struct replay_options *o
         .port = port,
         .codec = options->codec,
         .store_commit_ms = options->store_commit_ms,
+        .delete_retention_ms = options->delete_retention_ms,
         .take_max_bytes = options->take_max_bytes,
     };
     if (access(options->state_path, F_OK) == 0) {

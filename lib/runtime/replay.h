@@ -34,6 +34,7 @@ struct replay_options {
     struct codec *codec;
     size_t take_max_bytes;
     int64_t store_commit_ms;
+    int64_t delete_retention_ms; /* of the changelog: replay_fold() */
 };
 
 enum replay_found {

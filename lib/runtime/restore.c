@@ -188,7 +188,7 @@ static enum outcome begin_again(struct task *task, struct error *error)
     restore_end(task);
     const char *why = "deletions since its last commit may be missing from the changelog by now";
     enum outcome outcome = truth_set_aside(task, why, error);
-    return outcome == OK ? RETRY : outcome;
+    return outcome == OK ? fail(error, RETRY, "%s", why) : outcome;
 }
 
 static enum outcome finish(struct task *task, struct error *error)

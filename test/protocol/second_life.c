@@ -41,6 +41,7 @@ void life_open(struct second_life *life, struct world *world,
         .codec = codec ? codec : world->codec,
         .take_max_bytes = 1 << 20,
         .store_commit_ms = 1000,
+        .delete_retention_ms = 86400000,
     };
     if (replay_open(&life->replay, &life->options, &life->error) != OK) {
         fail_msg("%s", life->error.text);

@@ -82,6 +82,7 @@ bool comes_to_the_same_again(struct broker *broker, struct codec *codec,
         .codec = codec,
         .take_max_bytes = (size_t)settings->take_max_bytes,
         .store_commit_ms = settings->store_commit_ms,
+        .delete_retention_ms = settings->delete_retention_ms,
     };
     struct replay *replay = NULL;
     struct error error;
