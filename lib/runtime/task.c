@@ -130,9 +130,9 @@ static int64_t idle_until(const struct task *task, int64_t bound_ms)
     return until;
 }
 
-/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included.
- * The file is then behind the group, never ahead: it is brought up from the changelog before the
- * next take (I-3). */
+/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included;
+ * and a commit in doubt that has happened was undone here (protocol.c resolve). The file is then
+ * behind the group, never ahead: it is brought up from the changelog before the next take (I-3). */
 static bool file_is_behind(struct task *task)
 {
     if (store_meta(task->store)->commit_number >= task->group_number) {

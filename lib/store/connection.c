@@ -24,7 +24,9 @@ static const char meta_sql[] =
  * page of its own (3,000 pages), so that nothing is written twice, and fit into the 40 MiB of an
  * instance, whose tasks share them. The rest is in the system's page cache. Measured with takes of
  * 1,000 random rows: at a million rows (270 MB) four times the cache saves a seventh of a put;
- * where the table just fits it saves two fifths. Nothing is written before COMMIT. SQLite 3.40.1,
+ * where the table just fits it saves two fifths.
+ *
+ * Nothing is written before COMMIT. SQLite 3.40.1,
  * when pages that did not fit the cache went to the WAL early, were written again, and a savepoint
  * was rolled back, commits frames with wrong sums: a recovery stops there, and with a checkpoint in
  * between the file is a mix of old and new pages that passes an integrity check. So a transaction

@@ -76,9 +76,7 @@ uint64_t store_row_schemas(const struct store *store);
 
 MUST_CHECK enum outcome store_take_begin(struct store *store, struct error *error);
 
-/* When it fails, nothing is left of what is not committed: the takes kept before are forgotten,
- * too.
- */
+/* When it fails, the takes kept since the last COMMIT are forgotten, too. */
 MUST_CHECK enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
                                         struct error *error);
 MUST_CHECK enum outcome store_take_undo(struct store *store,

@@ -340,6 +340,14 @@ static void a_take_larger_than_its_memory_adds_up(void **state) /* I-3 */
     world_close(&world);
 }
 
+/* On the same broker, with a disk of its own. */
+static struct world another_process(const struct world *world)
+{
+    struct world other = *world;
+    snprintf(other.state_path, sizeof other.state_path, "%s/other/p0.sqlite", world->directory);
+    return other;
+}
+
 /* ---- owners ---- */
 
 static void a_second_owner_fences_the_first(void **state) /* I-6 */
@@ -350,9 +358,7 @@ static void a_second_owner_fences_the_first(void **state) /* I-6 */
     first_half(&old_world);
     world_settle(&old_world);
 
-    struct world new_world = old_world; /* same broker, another process with a disk of its own */
-    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
-             old_world.directory);
+    struct world new_world = another_process(&old_world);
     assert_int_equal(world_start(&new_world), OK);
     assert_int_equal(world_run(&new_world), OK);
 
@@ -394,9 +400,7 @@ static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **st
     world_add(&old_world, "y", 1);
     run_into_fence(&old_world);
 
-    struct world new_world = old_world; /* same broker, another process with a disk of its own */
-    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
-             old_world.directory);
+    struct world new_world = another_process(&old_world);
     world_add(&new_world, "z", 1);
     assert_int_equal(world_start(&new_world), OK);
     assert_int_equal(world_run(&new_world), OK);
@@ -426,9 +430,7 @@ static void a_doubt_does_not_take_another_owners_commit_for_its_own(void **state
     int64_t wake_us;
     assert_int_equal(task_step(old_world.task, &wake_us, &error), OK); /* up to the init */
 
-    struct world new_world = old_world; /* same broker, another process with a disk of its own */
-    snprintf(new_world.state_path, sizeof new_world.state_path, "%s/other/p0.sqlite",
-             old_world.directory);
+    struct world new_world = another_process(&old_world);
     world_add(&new_world, "y", 2);
     int64_t number = task_commit_number(old_world.task);
     assert_int_equal(world_start(&new_world), OK);

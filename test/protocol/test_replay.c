@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "codec/schema.h"
 #include "protocol/second_life.h"
 #include "runtime/context.h"
 #include "runtime_records.h"
@@ -155,20 +154,9 @@ static const char newer_schema[] =
 static void add_in_newer_schema(struct world *world)
 {
     static const uint8_t datum[] = {0, 0, 0, 2, 'a', 10, 0};
-    uint8_t bytes[10 + sizeof datum] = {0xc3, 1};
-    struct schema *schema;
-    struct arena arena;
-    struct error error;
-    arena_init(&arena);
-    assert_int_equal(schema_parse(&schema, newer_schema, strlen(newer_schema), &arena, NULL, NULL,
-                                  &error),
-                     OK);
-    uint64_t fingerprint = schema_fingerprint(schema);
-    for (int i = 0; i < 8; i++) {
-        bytes[2 + i] = (uint8_t)(fingerprint >> 8 * i);
-    }
-    arena_release(&arena);
-    memcpy(bytes + 10, datum, sizeof datum);
+    uint8_t bytes[WORLD_FRAME_BYTES + sizeof datum];
+    world_frame(newer_schema, bytes);
+    memcpy(bytes + WORLD_FRAME_BYTES, datum, sizeof datum);
     broker_produce(world->broker, "tally.events", 0, (struct weir_bytes){(const uint8_t *)"a", 1},
                    (struct weir_bytes){bytes, sizeof bytes}, NULL, 0);
 }

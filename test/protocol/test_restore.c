@@ -13,7 +13,6 @@
 #include <sqlite3.h>
 
 #include "codec/key.h"
-#include "codec/schema.h"
 #include "runtime/metadata.h"
 #include "runtime_records.h"
 #include "store/store.h"
@@ -273,20 +272,9 @@ static const char older_schema[] =
 static void put_older_row(struct world *world)
 {
     static const uint8_t datum[] = {2, 'a', 10, 2, 'n', 2};
-    uint8_t bytes[10 + sizeof datum] = {0xc3, 1};
-    struct schema *schema;
-    struct arena arena;
-    struct error error;
-    arena_init(&arena);
-    assert_int_equal(schema_parse(&schema, older_schema, strlen(older_schema), &arena, NULL, NULL,
-                                  &error),
-                     OK);
-    uint64_t fingerprint = schema_fingerprint(schema);
-    for (int i = 0; i < 8; i++) {
-        bytes[2 + i] = (uint8_t)(fingerprint >> 8 * i);
-    }
-    arena_release(&arena);
-    memcpy(bytes + 10, datum, sizeof datum);
+    uint8_t bytes[WORLD_FRAME_BYTES + sizeof datum];
+    world_frame(older_schema, bytes);
+    memcpy(bytes + WORLD_FRAME_BYTES, datum, sizeof datum);
     struct buffer key;
     buffer_init(&key);
     buffer_add(&key, "total", sizeof "total");

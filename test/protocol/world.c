@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "codec/schema.h"
 #include "runtime_records.h"
 #include "store/store.h"
 
@@ -59,6 +60,22 @@ static void produce(struct world *world, const char *name, const struct tally_ev
                    (struct weir_bytes){(const uint8_t *)name, strlen(name)},
                    (struct weir_bytes){bytes.data, bytes.size}, NULL, 0);
     buffer_release(&bytes);
+}
+
+void world_frame(const char *schema, uint8_t frame[WORLD_FRAME_BYTES])
+{
+    struct schema *parsed;
+    struct arena arena;
+    struct error error;
+    arena_init(&arena);
+    assert_int_equal(schema_parse(&parsed, schema, strlen(schema), &arena, NULL, NULL, &error), OK);
+    uint64_t fingerprint = schema_fingerprint(parsed);
+    frame[0] = 0xc3;
+    frame[1] = 1;
+    for (int i = 0; i < 8; i++) {
+        frame[2 + i] = (uint8_t)(fingerprint >> 8 * i);
+    }
+    arena_release(&arena);
 }
 
 void world_add(struct world *world, const char *name, int64_t n)

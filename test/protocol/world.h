@@ -30,6 +30,10 @@ struct world_watch {
 void world_open(struct world *world);
 void world_close(struct world *world);
 
+/* What an Avro single-object record of this schema begins with. */
+enum { WORLD_FRAME_BYTES = 10 };
+void world_frame(const char *schema, uint8_t frame[WORLD_FRAME_BYTES]);
+
 /* Inputs. */
 void world_add(struct world *world, const char *name, int64_t n);
 void world_remind(struct world *world, const char *name, int64_t after_ms);
