@@ -46,10 +46,13 @@ packages_of()
     done <"$root/scripts/packages"
 }
 
-# commit_name : what the checkout holds, for a table of results: the commit, and whether it was changed since.
+# commit_name : what the checkout holds, for a table of results: the commit, and whether it was changed since,
+# other than by the tables themselves.
 commit_name()
 {
-    git -C "$root" describe --always --dirty --abbrev=8 --exclude '*'
+    local changed=''
+    git -C "$root" diff --quiet HEAD -- . ':(exclude)*/RESULTS.md' || changed=-dirty
+    printf '%s%s\n' "$(git -C "$root" rev-parse --short=8 HEAD)" "$changed"
 }
 
 # record FILE HEAD ROW... : adds rows to the table of results in FILE, which HEAD (a command that gets

@@ -153,37 +153,51 @@ static void rage(struct chaos *chaos, int64_t ms)
 
 /* ---- a quiet spell ---- */
 
-/* A broker that died in the middle of commits may have forgotten some. */
-static bool mend_broker(struct chaos *chaos)
+/* A broker that died may have forgotten a commit. *mended: it had, and that has been ended. */
+static bool mend_broker(struct chaos *chaos, bool *mended)
 {
-    bool ended;
-    if (chaos->results.faults[BROKER_TORN] == 0) {
-        return true;
-    }
-    if (!forgotten_end(&chaos->fleet, chaos->checks.config, &ended)) {
+    if (!forgotten_end(&chaos->fleet, chaos->checks.config, mended)) {
         return false;
     }
-    if (ended) {
+    if (*mended) {
         fleet_arrange(&chaos->fleet, chaos->mode);
         wait_until_up(chaos);
     }
     return true;
 }
 
+/* After kills in the middle of commits the broker is looked at first; after others only when orders
+ * have stood still: it is not asked to forget then, but nothing keeps it from doing so. */
 static bool settles(struct chaos *chaos)
 {
+    const int64_t *faults = chaos->results.faults;
+    bool settled, mended = faults[BROKER_TORN] > 0;
     int64_t orders;
     int code = fleet_wait(&chaos->fleet, chaos->load, LOAD_WITHIN_MS);
     if (code != EXIT_DONE) {
         results_note(&chaos->results, "weir load ended with %d", code);
     }
-    if (interrupted || !mend_broker(chaos) || !count_orders(chaos, &orders)) {
+    if (interrupted || (mended && !mend_broker(chaos, &mended)) || !count_orders(chaos, &orders)) {
         return false;
     }
     if (orders == 0) {
         results_note(&chaos->results, "no order was placed: there is nothing to check yet");
+        return false;
     }
-    return orders > 0 && check_settled(&chaos->checks, orders);
+    if (!check_settled(&chaos->checks, orders, &settled)) {
+        return false;
+    }
+    if (!settled && faults[BROKER_TORN] == 0 && faults[BROKER_KILL] > 0) {
+        results_note(&chaos->results, "orders stand still: has the broker forgotten a commit?");
+        if (!mend_broker(chaos, &mended) ||
+            (mended && !check_settled(&chaos->checks, orders, &settled))) {
+            return false;
+        }
+    }
+    if (!settled) {
+        check_unsettled(&chaos->checks);
+    }
+    return settled;
 }
 
 /* Processes that another has taken over from, and that had nothing to do since. */

@@ -15,7 +15,7 @@ enum {
     REPLAY_WITHIN_MS = 300000,
 };
 
-bool check_settled(const struct checks *checks, int64_t orders)
+bool check_settled(const struct checks *checks, int64_t orders, bool *settled)
 {
     char records[24], timeout[12];
     int64_t began = now_ms();
@@ -35,15 +35,21 @@ bool check_settled(const struct checks *checks, int64_t orders)
                                NULL};
     int code =
         fleet_run(checks->fleet, "watch", arguments, (SETTLED_WITHIN_S + 30) * INT64_C(1000));
-    if (code != EXIT_DONE && !interrupted) {
-        results_violation(checks->results,
-                          "the orders have not settled within %d s of quiet (weir watch: %d, "
-                          "logs/watch.log)",
-                          SETTLED_WITHIN_S, code);
-        return false;
+    *settled = code == EXIT_DONE;
+    if (*settled) {
+        results_settled(checks->results, now_ms() - began);
     }
-    results_settled(checks->results, now_ms() - began);
     return !interrupted;
+}
+
+void check_unsettled(const struct checks *checks)
+{
+    const char *arguments[] = {checks->options->weir, "doctor", "-c", checks->config, NULL};
+    results_violation(checks->results,
+                      "the orders have not settled within %d s of quiet: logs/watch.log, "
+                      "logs/doctor.log",
+                      SETTLED_WITHIN_S);
+    (void)fleet_run(checks->fleet, "doctor", arguments, WELL_WITHIN_MS);
 }
 
 bool check_well(const struct checks *checks)
