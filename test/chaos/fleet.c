@@ -199,6 +199,30 @@ static void on_end(struct fleet *fleet, struct child *child, int status)
     place->start_at_ms = now_ms() + place->pause_ms;
 }
 
+static bool holds_a_task(const struct fleet *fleet, const struct child *child)
+{
+    bool holds = false;
+    for (int p = 0; p < PARTITIONS; p++) {
+        holds = holds || strcmp(fleet->tasks[child->place->processor][p].holder, child->id) == 0;
+    }
+    return holds;
+}
+
+/* One that another took over from must learn it; but what was in doubt when it fell asleep it
+ * fences when it wakes up, and then it is the owner again, and the others give way. */
+static void judge_survivor(struct fleet *fleet, struct child *child)
+{
+    if (now_ms() <= child->must_end_ms || now_ms() - fleet->broker_bad_ms <= TOLD_MS) {
+        return;
+    }
+    child->must_end_ms = 0;
+    if (!holds_a_task(fleet, child)) {
+        results_violation(fleet->results, "%s still runs though another owner has its task",
+                          child->id);
+        kill(child->pid, SIGKILL);
+    }
+}
+
 static void reap(struct fleet *fleet)
 {
     for (size_t i = 0; i < CHILDREN_MAX; i++) {
@@ -215,12 +239,8 @@ static void reap(struct fleet *fleet)
         pthread_mutex_unlock(&fleet->mutex);
         if (ended) {
             on_end(fleet, child, status);
-        } else if (child->must_end_ms > 0 && now_ms() > child->must_end_ms &&
-                   now_ms() - fleet->broker_bad_ms > TOLD_MS) {
-            results_violation(fleet->results, "%s still runs though another owner has its task",
-                              child->id);
-            child->must_end_ms = 0;
-            kill(child->pid, SIGKILL);
+        } else if (child->must_end_ms > 0) {
+            judge_survivor(fleet, child);
         }
     }
 }

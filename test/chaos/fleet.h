@@ -62,11 +62,12 @@ struct child {
     char last[300]; /* the last line with an error; a command's last line */
 };
 
-/* Which place ran a task last, and its last commit. */
+/* Which place ran a task last, its last commit, and which process has it. */
 struct task_seen {
     struct place *owner;
     int64_t commit;
     char committer[WORD];
+    char holder[WORD]; /* the last to say that it runs, or that it has made the newest commit */
 };
 
 struct fleet {

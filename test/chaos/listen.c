@@ -31,6 +31,7 @@ static void on_committed(struct fleet *fleet, struct child *child, const char *l
     if (commit > task->commit) {
         task->commit = commit;
         snprintf(task->committer, sizeof task->committer, "%s", child->id);
+        snprintf(task->holder, sizeof task->holder, "%s", child->id);
     }
     if (!child->retired) {
         task->owner = child->place;
@@ -42,8 +43,13 @@ static void on_committed(struct fleet *fleet, struct child *child, const char *l
 static void on_running(struct fleet *fleet, struct child *child, const char *line)
 {
     int64_t partition = field(line, "partition");
-    if (partition >= 0 && partition < PARTITIONS && !child->retired) {
-        fleet->tasks[child->place->processor][partition].owner = child->place;
+    if (partition < 0 || partition >= PARTITIONS) {
+        return;
+    }
+    struct task_seen *task = &fleet->tasks[child->place->processor][partition];
+    snprintf(task->holder, sizeof task->holder, "%s", child->id);
+    if (!child->retired) {
+        task->owner = child->place;
     }
 }
 
