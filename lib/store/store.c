@@ -246,16 +246,18 @@ enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
 enum outcome store_take_undo(struct store *store, struct error *error)
 {
     CHECK(store->phase >= PHASE_TAKE);
-    if (transaction_is_lost(store)) {
-        connection_rollback(store);
-        return OK;
+    enum outcome outcome = transaction_check(store, error);
+    if (outcome == OK) {
+        outcome = connection_run(store, CONTROL_TAKE_ROLLBACK, error);
     }
-    enum outcome outcome = connection_run(store, CONTROL_TAKE_ROLLBACK, error);
     if (outcome == OK) {
         outcome = connection_run(store, CONTROL_TAKE_RELEASE, error);
     }
     if (outcome == OK) {
         store->phase = PHASE_BEGUN;
+    } else if (outcome != FATAL) {
+        connection_rollback(store); /* the kept takes are in the changelog */
+        outcome = OK;
     }
     return outcome;
 }

@@ -79,8 +79,10 @@ MUST_CHECK enum outcome store_take_begin(struct store *store, struct error *erro
 /* When it fails, the takes kept since the last COMMIT are forgotten, too. */
 MUST_CHECK enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
                                         struct error *error);
-MUST_CHECK enum outcome store_take_undo(struct store *store,
-                                        struct error *error); /* closes a savepoint in it, too */
+/* Closes a savepoint in it, too. The world cannot keep a take from being undone: where SQLite
+ * cannot (no memory), the takes kept since the last COMMIT are forgotten, too, and the file is
+ * behind. Only a bug of ours is an error. */
+MUST_CHECK enum outcome store_take_undo(struct store *store, struct error *error);
 
 /* COMMIT, if a transaction is open; then a WAL checkpoint when the WAL has grown past its bound
  * (which takes some tenths of a second: call it between Kafka transactions). No take may be open.
