@@ -166,6 +166,12 @@ static bool mend_broker(struct chaos *chaos, bool *mended)
     return true;
 }
 
+/* A process that starts when the spell is over may be the first to see that they are old. */
+static bool renew_offsets(struct chaos *chaos)
+{
+    return !chaos->fleet.offsets_are_old || nemesis_broker_again(&chaos->nemesis);
+}
+
 /* After kills in the middle of commits the broker is looked at first; after others only when orders
  * have stood still: it is not asked to forget then, but nothing keeps it from doing so. */
 static bool settles(struct chaos *chaos)
@@ -177,7 +183,8 @@ static bool settles(struct chaos *chaos)
     if (code != EXIT_DONE) {
         results_note(&chaos->results, "weir load ended with %d", code);
     }
-    if (interrupted || (mended && !mend_broker(chaos, &mended)) || !count_orders(chaos, &orders)) {
+    if (interrupted || !renew_offsets(chaos) || (mended && !mend_broker(chaos, &mended)) ||
+        !count_orders(chaos, &orders)) {
         return false;
     }
     if (orders == 0) {
@@ -185,6 +192,10 @@ static bool settles(struct chaos *chaos)
         return false;
     }
     if (!check_settled(&chaos->checks, orders, &settled)) {
+        return false;
+    }
+    if (!settled && chaos->fleet.offsets_are_old &&
+        (!renew_offsets(chaos) || !check_settled(&chaos->checks, orders, &settled))) {
         return false;
     }
     if (!settled && faults[BROKER_TORN] == 0 && faults[BROKER_KILL] > 0) {

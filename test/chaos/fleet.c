@@ -3,7 +3,8 @@
  * An end is right when it was asked for (SIGTERM: 0), when SIGKILL came, when the process gives way
  * to another owner (75), when the broker was away for too long (69), or when a state file cannot
  * be made because its disk was filled (74). Any other is a violation: a crash, a failed CHECK, and
- * a refusal (78) where nobody has tampered with anything.
+ * a refusal (78) where nobody has tampered with anything and the broker has not said that its
+ * offsets are out of sync.
  */
 #include "chaos/fleet.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "chaos/forgotten.h"
 #include "chaos/listen.h"
 #include "processors.h"
 
@@ -162,6 +164,12 @@ static void judge_end(struct fleet *fleet, struct child *child, int code)
     }
     if (code == EXIT_CONFIG && place->may_refuse) {
         place->refused = true;
+        return;
+    }
+    if (code == EXIT_CONFIG && strstr(child->last, "offsets were set back") &&
+        forgotten_offsets(fleet)) {
+        fleet->results->counts[COUNT_OLD_OFFSETS] += !fleet->offsets_are_old;
+        fleet->offsets_are_old = true;
         return;
     }
     results_violation(fleet->results, "%s ended with %s %d: %s", child->id,

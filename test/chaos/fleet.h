@@ -79,6 +79,8 @@ struct fleet {
     struct task_seen tasks[PROCESSORS][PARTITIONS];
     int signals;           /* signalfd */
     int64_t broker_bad_ms; /* when the broker was last away */
+    long broker_log_at;    /* where its log stood when it was last started */
+    bool offsets_are_old;  /* it answers with offsets of earlier, see forgotten_offsets() */
     bool quiet;            /* no faults: nobody should end */
     pthread_mutex_t mutex; /* pids, ids: the proxy kills, too */
 };

@@ -1,4 +1,5 @@
-/* forgotten.c - step by step as the README has it, with Kafka's TransactionsCommand. */
+/* forgotten.c - step by step as the README has it, with Kafka's TransactionsCommand; and a look
+ * into the broker's log. */
 #include "chaos/forgotten.h"
 
 #include <inttypes.h>
@@ -130,4 +131,23 @@ bool forgotten_end(struct fleet *fleet, const char *config, bool *ended)
         }
     }
     return true;
+}
+
+bool forgotten_offsets(const struct fleet *fleet)
+{
+    char path[400], line[1000];
+    bool out_of_sync = false;
+    snprintf(path, sizeof path, "%s/kafka/kafka.log", fleet->options->directory);
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return false;
+    }
+    if (fseek(file, fleet->broker_log_at, SEEK_SET) == 0) {
+        while (!out_of_sync && fgets(line, sizeof line, file)) {
+            out_of_sync = strstr(line, "of the coordinator __consumer_offsets-") &&
+                          strstr(line, "is out of sync with the underlying log");
+        }
+    }
+    fclose(file);
+    return out_of_sync;
 }

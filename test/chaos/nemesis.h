@@ -91,6 +91,8 @@ void nemesis_keep_copy(struct nemesis *nemesis, struct place *place);
 bool nemesis_wire(struct nemesis *nemesis, enum kind kind);
 bool nemesis_broker_kill(struct nemesis *nemesis, bool torn);
 bool nemesis_broker_stop(struct nemesis *nemesis);
+/* No fault but a mending: kills the broker, and waits until it answers again. */
+bool nemesis_broker_again(struct nemesis *nemesis);
 bool nemesis_state_lost(struct nemesis *nemesis);
 bool nemesis_state_old(struct nemesis *nemesis);
 bool nemesis_state_flip(struct nemesis *nemesis);

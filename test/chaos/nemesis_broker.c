@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "chaos/nemesis.h"
@@ -63,6 +64,30 @@ static int broker_pid(const struct nemesis *nemesis)
     return pid;
 }
 
+/* Whatever the log says from here on is said of the next start. */
+static void note_start(struct fleet *fleet)
+{
+    char path[400];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/kafka/kafka.log", fleet->options->directory);
+    fleet->broker_log_at = stat(path, &status) == 0 ? (long)status.st_size : 0;
+    fleet->offsets_are_old = false;
+    fleet->broker_bad_ms = now_ms();
+}
+
+bool nemesis_broker_again(struct nemesis *nemesis)
+{
+    const char *arguments[] = {"/bin/bash", "-c", "\"$0\" kill && \"$0\" start",
+                               nemesis->options->kafka, NULL};
+    results_note(nemesis->results, "the broker's offsets are old: it is started again");
+    note_start(nemesis->fleet);
+    bool good = fleet_run(nemesis->fleet, "kafka", arguments, START_MS) == EXIT_DONE;
+    if (!good && !interrupted) {
+        results_violation(nemesis->results, "the broker does not start any more: logs/kafka.log");
+    }
+    return good;
+}
+
 /* Kafka 4.3.1 on one node may forget the markers of a transaction that it was just ending when it
  * was killed: after the start the coordinator takes partitions whose leader it does not know yet
  * for deleted ones, and writes COMPLETE without the markers. Seen in the group's offsets: the
@@ -77,7 +102,7 @@ bool nemesis_broker_kill(struct nemesis *nemesis, bool torn)
         return false;
     }
     nemesis->broker_busy = true;
-    nemesis->fleet->broker_bad_ms = now_ms();
+    note_start(nemesis->fleet);
     enum kind kind = torn ? BROKER_TORN : BROKER_KILL;
     nemesis_struck_all(nemesis, kind);
     if (!torn) {

@@ -24,6 +24,7 @@ static const char *const count_names[COUNTS] = {
     [COUNT_ORDERS] = "orders",
     [COUNT_AUDITS] = "audits",
     [COUNT_FORGOTTEN] = "forgotten commits",
+    [COUNT_OLD_OFFSETS] = "stale offsets",
     [COUNT_REPLAYS] = "tasks replayed",
     [COUNT_WATCHED] = "records watched",
 };

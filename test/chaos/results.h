@@ -36,8 +36,9 @@ enum count {
     COUNT_ROT_READ, /* flipped bits that only a reader of the whole file found */
     COUNT_ORDERS,
     COUNT_AUDITS,
-    COUNT_FORGOTTEN, /* commits that the broker forgot, ended as the README says */
-    COUNT_REPLAYS,   /* of a task, from its first commit on */
+    COUNT_FORGOTTEN,   /* commits that the broker forgot, ended as the README says */
+    COUNT_OLD_OFFSETS, /* starts of the broker after which it answered with offsets of earlier */
+    COUNT_REPLAYS,     /* of a task, from its first commit on */
     COUNT_WATCHED,
     COUNTS,
 };
