@@ -24,9 +24,9 @@
  *   in doubt   any transactional call timed out or failed, or the interceptor saw a failed answer,
  *              even when the commit reported success: FENCE before the next begin. Close the
  *              producer, open one with the same transactional id, init (its epoch rises, strays of
- *              the old one die), ask for the group's stable number, undo. n-1: it did not happen.
- *              n: the file follows from the changelog's tail. Anything else: the task is no longer
- *              ours.
+ *              the old one die), ask for the group's stable number. n-1 or n: undo, and ask as at
+ *              the start, where the changelog must agree; the file follows from its tail. Anything
+ *              else: the task is no longer ours.
  *   fenced     never init that id again: undo, stop (75).
  *
  * SQLite commits about once a second, only between takes. The last two Kafka calls go on beside the
@@ -177,11 +177,31 @@ static void enter_fence(struct task *task, const char *why)
     task_enter(task, TASK_FENCE);
 }
 
+/* The take's rows are undone whatever the group says of its commit. A group that stands at that
+ * number may have it from another owner, who had the id in between and came to other rows; and one
+ * that does not may have lost sight of it: a coordinator that has not read all of its log after a
+ * crash answers with offsets of earlier. So the task asks as at its start, where the changelog must
+ * agree, and the file follows from its tail. Takes kept before that do not reach the file now are
+ * in the changelog, too. */
+static enum outcome ask_as_at_the_start(struct task *task, struct error *error)
+{
+    enum outcome outcome = undo(task, error);
+    if (outcome == OK) {
+        outcome = store_commit(task->store, error);
+    }
+    if (outcome == ABORT || outcome == RETRY) {
+        log_event(LOG_ERROR, "state_file_lags", "partition=%d because=\"%s\"",
+                  (int)task->options.partition, error->text);
+        outcome = OK;
+    }
+    if (outcome == OK) {
+        task_start_over(task);
+    }
+    return outcome;
+}
+
 /* The init has taken the id back from whoever has had it meanwhile, so the group is asked in any
- * case. Where it stands says what became of a commit in doubt (I-9), and whether another owner went
- * on (I-6). A group that stands at the number of the commit in doubt may have it from another
- * owner, who had the id in between and came to other rows: so the doubtful ones are undone in any
- * case, and task.c finds the file behind and brings it up from the changelog. */
+ * case: where it stands says whether another owner went on (I-6). */
 static enum outcome resolve(struct task *task, struct error *error)
 {
     int64_t before = task->group_number;
@@ -190,17 +210,22 @@ static enum outcome resolve(struct task *task, struct error *error)
         task_say_waiting(task, "the group's stable offsets", error);
         return outcome;
     }
-    bool happened = task->commit_in_doubt && task->group_number == task->pending.commit_number;
-    if (happened || task->group_number == before) {
-        outcome = task->commit_in_doubt ? undo(task, error) : OK;
-        return happened && outcome == OK ? store_commit(task->store, error) : outcome;
-    }
     int64_t found = task->group_number;
-    task->group_number = before;
-    return fail_exit(error, EXIT_TRY_AGAIN,
-                     "partition %d: the group stands at commit %lld and this task at %lld: another "
-                     "owner went on",
-                     (int)task->options.partition, (long long)found, (long long)before);
+    bool happened = task->commit_in_doubt && found == task->pending.commit_number;
+    if (found != before && !happened) {
+        task->group_number = before;
+        return fail_exit(error, EXIT_TRY_AGAIN,
+                         "partition %d: the group stands at commit %lld and this task at %lld: "
+                         "another owner went on",
+                         (int)task->options.partition, (long long)found, (long long)before);
+    }
+    log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld", (int)task->options.partition,
+              (long long)found);
+    if (task->commit_in_doubt) {
+        return ask_as_at_the_start(task, error);
+    }
+    task_enter(task, TASK_RUN);
+    return OK;
 }
 
 enum outcome protocol_fence(struct task *task, struct error *error)
@@ -229,13 +254,7 @@ enum outcome protocol_fence(struct task *task, struct error *error)
         }
         return outcome;
     case FENCE_RESOLVE:
-        outcome = resolve(task, error);
-        if (outcome == OK) {
-            log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld",
-                      (int)task->options.partition, (long long)task->group_number);
-            task_enter(task, TASK_RUN);
-        }
-        return outcome;
+        return resolve(task, error);
     }
     return OK;
 }

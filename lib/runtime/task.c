@@ -130,9 +130,17 @@ static int64_t idle_until(const struct task *task, int64_t bound_ms)
     return until;
 }
 
-/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included;
- * and a commit in doubt that has happened was undone here (protocol.c resolve). The file is then
- * behind the group, never ahead: it is brought up from the changelog before the next take (I-3). */
+void task_start_over(struct task *task)
+{
+    inputs_release(task);
+    task->take_again = false;
+    context_undo_take(&task->context);
+    task_enter(task, TASK_ASK);
+}
+
+/* A failed write (disk full) takes SQLite's whole open transaction with it, kept takes included.
+ * The file is then behind the group, never ahead: it is brought up from the changelog before the
+ * next take (I-3). */
 static bool file_is_behind(struct task *task)
 {
     if (store_meta(task->store)->commit_number >= task->group_number) {
@@ -142,10 +150,7 @@ static bool file_is_behind(struct task *task)
               "partition=%d file=%lld group=%lld next=\"replaying the changelog's tail\"",
               (int)task->options.partition, (long long)store_meta(task->store)->commit_number,
               (long long)task->group_number);
-    inputs_release(task);
-    task->take_again = false;
-    context_undo_take(&task->context);
-    task_enter(task, TASK_ASK);
+    task_start_over(task);
     return true;
 }
 

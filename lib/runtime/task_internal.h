@@ -100,6 +100,10 @@ struct task {
 int64_t task_now_us(const struct task *task);
 void task_enter(struct task *task, enum task_state state);
 
+/* Forgets the take and what was fetched, and asks where the task stands, as at its start: there the
+ * group and the changelog must agree. The file's transaction must be over. */
+void task_start_over(struct task *task);
+
 /* COMMITs the file when it is time for it. */
 enum outcome task_commit_store(struct task *task, struct error *error);
 
@@ -115,7 +119,7 @@ void protocol_close_producer(
  * this id is open. */
 enum outcome protocol_init(struct task *task, bool *done, struct error *error);
 
-/* FENCE: one slice; the task is in TASK_RUN again when the doubt is resolved. */
+/* FENCE: one slice; at the end the task is in TASK_RUN again, or in TASK_ASK after a doubt. */
 enum outcome protocol_fence(struct task *task, struct error *error);
 
 /* RUN: the take in task->order (or a tick), from begin to commit or abort. In TASK_COMMIT when it

@@ -445,6 +445,38 @@ static void a_doubt_does_not_take_another_owners_commit_for_its_own(void **state
     world_close(&old_world);
 }
 
+/* A coordinator that has not read all of its own log answers with an offset of earlier (README,
+ * "When the broker answers with old offsets"). The commit stands all the same: the changelog has
+ * it. */
+static void an_old_answer_does_not_undo_a_commit(void **state) /* I-1, I-9 */
+{
+    (void)state;
+    struct world world;
+    struct port_offset before, after;
+    world_open(&world);
+    first_half(&world);
+    world_settle(&world);
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &before));
+    broker_fault(world.broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_LOSE_REPLY});
+    world_add(&world, "y", 1);
+    run_into_fence(&world);
+    assert_true(broker_offsets(world.broker, "tally", "tally.events", 0, &after));
+    assert_int_equal(after.offset, before.offset + 1);
+    size_t sums = broker_count(world.broker, "tally.sums", 0, true);
+
+    broker_set_offsets(world.broker, "tally", 0, &before, 1);
+    assert_int_equal(world_run(&world), FATAL);
+    assert_int_equal(world.error.exit_code, EXIT_CONFIG);
+    assert_non_null(strstr(world.error.text, "set back"));
+    assert_int_equal(broker_count(world.broker, "tally.sums", 0, true), sums);
+
+    broker_set_offsets(world.broker, "tally", 0, &after, 1);
+    world_settle(&world);
+    life_expect_same(&world);
+    world_close(&world);
+}
+
 static void time_out(void *context)
 {
     broker_time_out(context, "tally.p0");
@@ -959,6 +991,7 @@ int main(void)
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
         cmocka_unit_test(a_doubt_does_not_take_another_owners_commit_for_its_own),
+        cmocka_unit_test(an_old_answer_does_not_undo_a_commit),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
         cmocka_unit_test(stops_when_it_is_fenced_at_an_abort),
         cmocka_unit_test(ends_when_its_id_is_refused),
