@@ -221,7 +221,7 @@ void results_print(struct results *results)
     putchar('\n');
     for (int i = 0; i < COUNTS; i++) {
         printf("%-16s %9" PRId64 "%s", count_names[i], results->counts[i],
-               i % 3 == 2 ? "\n" : "    ");
+               i % 3 == 2 || i == COUNTS - 1 ? "\n" : "    ");
     }
     printf("\nsettled          p50 %.1f s, max %.1f s after the last fault of a spell\n",
            at_share(&results->settling, 0.5), at_share(&results->settling, 1));
