@@ -317,7 +317,6 @@ static enum outcome abort_take(struct task *task, const struct error *why, bool 
         return fenced(failure);
     }
     if (undo(task, failure) != OK) {
-        failure->exit_code = EXIT_IO;
         return FATAL;
     }
     if (why) {

@@ -79,9 +79,9 @@ MUST_CHECK enum outcome store_take_begin(struct store *store, struct error *erro
 /* When it fails, the takes kept since the last COMMIT are forgotten, too. */
 MUST_CHECK enum outcome store_take_keep(struct store *store, const struct store_meta *meta,
                                         struct error *error);
-/* Closes a savepoint in it, too. The world cannot keep a take from being undone: where SQLite
- * cannot (no memory), the takes kept since the last COMMIT are forgotten, too, and the file is
- * behind. Only a bug of ours is an error. */
+/* Closes a savepoint in it, too. Where SQLite cannot undo it (no memory, no disk), the takes kept
+ * since the last COMMIT are forgotten, too, and the file is behind. Only a damaged file and a bug
+ * of ours are errors: FATAL. */
 MUST_CHECK enum outcome store_take_undo(struct store *store, struct error *error);
 
 /* COMMIT, if a transaction is open; then a WAL checkpoint when the WAL has grown past its bound

@@ -1,5 +1,5 @@
 /* forgotten.h - what a broker that was killed may have forgotten, and a person at the keyboard, who
- * does what the README says under "When the broker forgets". */
+ * does what the README says under "When the broker forgets a commit". */
 #ifndef WEIR_TEST_CHAOS_FORGOTTEN_H
 #define WEIR_TEST_CHAOS_FORGOTTEN_H
 

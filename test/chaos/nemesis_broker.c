@@ -77,11 +77,10 @@ static void note_start(struct fleet *fleet)
 
 bool nemesis_broker_again(struct nemesis *nemesis)
 {
-    const char *arguments[] = {"/bin/bash", "-c", "\"$0\" kill && \"$0\" start",
-                               nemesis->options->kafka, NULL};
     results_note(nemesis->results, "the broker's offsets are old: it is started again");
     note_start(nemesis->fleet);
-    bool good = fleet_run(nemesis->fleet, "kafka", arguments, START_MS) == EXIT_DONE;
+    struct child *start = kafka(nemesis, "\"$0\" kill && \"$0\" start");
+    bool good = fleet_wait(nemesis->fleet, start, START_MS) == EXIT_DONE;
     if (!good && !interrupted) {
         results_violation(nemesis->results, "the broker does not start any more: logs/kafka.log");
     }
