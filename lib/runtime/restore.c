@@ -74,8 +74,7 @@ enum outcome restore_begin(struct task *task, struct error *error)
     restore->meta = *store_meta(task->store);
     restore->end = log.high;
     restore->from_number = meta->commit_number;
-    restore->since_ms =
-        fresh || meta->appended_ms == 0 ? task->calls->wall_ms(task->port) : meta->appended_ms;
+    restore->since_ms = fresh ? task->calls->wall_ms(task->port) : meta->appended_ms;
     restore->position = from;
     restore->found = !task->adopt && meta->commit_number == task->group_number;
     restore->started_us = restore->said_us = task->calls->monotonic_us(task->port);

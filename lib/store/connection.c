@@ -264,9 +264,7 @@ void connection_set_cache(struct store *store)
 {
     char sql[60];
     snprintf(sql, sizeof sql, "PRAGMA cache_size=-%lld;", (long long)store->cache_bytes / 1024);
-    if (store->db) {
-        (void)sqlite3_exec(store->db, sql, NULL, NULL, NULL);
-    }
+    (void)sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 }
 
 static int apply_settings(struct store *store)

@@ -70,11 +70,12 @@ static void first_part(struct life *life, struct world *world)
 
 static void second_part(struct life *life, struct world *world)
 {
-    broker_fault(world->broker,
-                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_LOSE_REPLY});
+    broker_fault(world->broker, /* while the file has a take to commit */
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 2, .kind = FAULT_LOSE_REPLY});
     world_add(world, "a", 100); /* its row is read from the file */
     world_add(world, "c", 0);
     world_add(world, "d", 8);
+    world_add(world, "d", 2);
     live(life, world);
     broker_advance(world->broker, 61000);
     live(life, world);

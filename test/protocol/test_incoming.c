@@ -214,10 +214,9 @@ static void fires_no_timer_by_the_clock_before_it_knows_where_its_inputs_end(voi
 
 /* ---- several inputs ---- */
 
-/* Each as a task could have written it, but no task has written both. */
-static void refuses_offsets_of_different_commits(void **state) /* I-8 */
+/* The group stands at commit `numbers` of each, 0: nowhere. No task has written such offsets. */
+static void refuses_offsets(const int64_t numbers[2], const char *text)
 {
-    (void)state;
     static const char *const topics[] = {"tally.events", "tally.more"};
     struct weir_topic more = tally_events_topic;
     struct weir_processor two = tally_processor;
@@ -229,14 +228,28 @@ static void refuses_offsets_of_different_commits(void **state) /* I-8 */
     broker_create_topic(world.broker, more.name, 1, false);
     for (int i = 0; i < 2; i++) {
         struct port_offset set = {.topic = topics[i], .offset = 0};
-        metadata_write(7 + i, "0123456789abcdef0123456789abcdef", 0, set.metadata);
-        broker_set_offsets(world.broker, "tally", 0, &set, 1);
+        metadata_write(numbers[i], "0123456789abcdef0123456789abcdef", 0, set.metadata);
+        broker_set_offsets(world.broker, "tally", 0, &set, numbers[i] > 0);
     }
     assert_int_equal(world_start(&world), OK);
     assert_int_equal(world_run(&world), FATAL);
     assert_int_equal(world.error.exit_code, EXIT_CONFIG);
-    assert_non_null(strstr(world.error.text, "of different commits, 7 and 8"));
+    if (!strstr(world.error.text, text)) {
+        fail_msg("'%s' does not say '%s'", world.error.text, text);
+    }
     world_close(&world);
+}
+
+static void refuses_offsets_of_different_commits(void **state) /* I-8 */
+{
+    (void)state;
+    refuses_offsets((const int64_t[]){7, 8}, "of different commits, 7 and 8");
+}
+
+static void refuses_offsets_of_one_input_alone(void **state) /* I-8 */
+{
+    (void)state;
+    refuses_offsets((const int64_t[]){7, 0}, "only 1 of 2 inputs have a committed offset");
 }
 
 int main(void)
@@ -248,6 +261,7 @@ int main(void)
         cmocka_unit_test(handles_nothing_twice_that_a_fetch_begins_with),
         cmocka_unit_test(fires_no_timer_by_the_clock_before_it_knows_where_its_inputs_end),
         cmocka_unit_test(refuses_offsets_of_different_commits),
+        cmocka_unit_test(refuses_offsets_of_one_input_alone),
     };
     return cmocka_run_group_tests_name("incoming", tests, NULL, NULL);
 }

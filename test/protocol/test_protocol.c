@@ -237,6 +237,27 @@ static void fences_off_the_stray_of_an_abort(void **state) /* I-1, I-9 */
     free(expected);
 }
 
+/* The abort is answered, and what was in doubt before it may still be on its way. */
+static void fences_off_a_doubt_that_an_abort_has_ended(void **state) /* I-9 */
+{
+    (void)state;
+    char *expected = plain_story();
+    struct world world;
+    world_open(&world);
+    first_half(&world);
+    broker_fault(world.broker, &(struct broker_fault){.call = CALL_SEND_OFFSETS,
+                                                      .nth = 2,
+                                                      .kind = FAULT_FAIL,
+                                                      .result = TXN_DOUBT});
+    world_settle(&world);
+    assert_int_equal(task_counts(world.task)->fences, 1);
+    char *picture = rest_of_story(&world);
+    assert_string_equal(picture, expected);
+    free(picture);
+    free(expected);
+    world_close(&world);
+}
+
 /* ---- a commit that is under way ---- */
 
 static bool one_value(void *context, int columns, const char *const *names,
@@ -985,6 +1006,7 @@ int main(void)
         cmocka_unit_test(fences_off_a_stray_that_would_set_the_offset_back),
         cmocka_unit_test(fences_off_the_stray_of_a_lost_reply),
         cmocka_unit_test(fences_off_the_stray_of_an_abort),
+        cmocka_unit_test(fences_off_a_doubt_that_an_abort_has_ended),
         cmocka_unit_test(finishes_the_commit_under_way_when_it_is_stopped),
         cmocka_unit_test(resolves_the_commit_that_a_death_left_under_way),
         cmocka_unit_test(a_take_larger_than_its_memory_adds_up),

@@ -370,6 +370,14 @@ static void refuses_a_bad_row_in_a_large_changelog(void **state)
 
 /* ---- something else holds it up ---- */
 
+static void remove_directory(void *context)
+{
+    const struct world *world = context;
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf %s/tally", world->directory);
+    assert_int_equal(system(command), 0);
+}
+
 static sqlite3 *other;
 
 static void lock_file(void *context)
@@ -437,14 +445,12 @@ static void waits_for_the_end_that_a_transaction_hides(void **state) /* I-3 */
         world_settle(&world);
         struct producer *producer = open_transaction(world.port);
         struct port *port = world.port;
-        char command[160];
         task_close(world.task, true);
         world.task = NULL;
         if (offsets_expired) {
             broker_forget_offsets(world.broker, "tally");
         }
-        snprintf(command, sizeof command, "rm -rf %s/tally", world.directory);
-        assert_int_equal(system(command), 0);
+        remove_directory(&world);
         world.watch = &watch;
         assert_int_equal(world_start(&world), OK);
         assert_int_equal(world_run(&world), RETRY);
@@ -455,6 +461,47 @@ static void waits_for_the_end_that_a_transaction_hides(void **state) /* I-3 */
         world.watch = NULL;
         expect_restored(&world, 1, 1);
     }
+}
+
+/* A reader that gets nothing for long, as after the broker was away. */
+static struct port_calls calls_that_read_nothing;
+
+static enum outcome read_nothing(struct reader *reader, int timeout_ms, struct port_record *records,
+                                 size_t max, size_t *count, int64_t *position, struct error *error)
+{
+    (void)reader, (void)timeout_ms, (void)records, (void)max, (void)position, (void)error;
+    *count = 0;
+    return OK;
+}
+
+static void read_nothing_from_now_on(struct port *port)
+{
+    calls_that_read_nothing = *port->calls;
+    calls_that_read_nothing.read = read_nothing;
+    port->calls = &calls_that_read_nothing;
+}
+
+static void waits_as_long_as_the_broker_has_more_than_was_read(void **state) /* I-3 */
+{
+    (void)state;
+    static const struct world_watch watch = {.port_opened = read_nothing_from_now_on, .steps = 20};
+    struct world world;
+    world_open(&world);
+    world_add(&world, "a", 1);
+    world_settle(&world);
+    world_stop(&world);
+    remove_directory(&world);
+    world.watch = &watch;
+    assert_int_equal(world_start(&world), OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world_run(&world), RETRY);
+        assert_int_equal(task_state(world.task), TASK_RESTORE);
+        broker_advance(world.broker, 3600 * 1000);
+    }
+    world_kill(&world);
+    world.watch = NULL;
+    assert_int_equal(world_start(&world), OK);
+    expect_restored(&world, 1, 1);
 }
 
 /* ---- a file of another changelog, and no offsets that would say so ---- */
@@ -484,14 +531,6 @@ static void begins_with_an_empty_file_when_the_changelog_is_another(void **state
     world_close(&world);
 }
 
-static void remove_directory(void *context)
-{
-    const struct world *world = context;
-    char command[160];
-    snprintf(command, sizeof command, "rm -rf %s/tally", world->directory);
-    assert_int_equal(system(command), 0);
-}
-
 static void ends_when_there_is_no_place_for_the_empty_file(void **state)
 {
     (void)state;
@@ -515,6 +554,7 @@ int main(void)
         cmocka_unit_test(refuses_a_bad_row_in_a_large_changelog),
         cmocka_unit_test(begins_again_while_another_program_has_the_file_locked),
         cmocka_unit_test(waits_for_the_end_that_a_transaction_hides),
+        cmocka_unit_test(waits_as_long_as_the_broker_has_more_than_was_read),
         cmocka_unit_test(begins_with_an_empty_file_when_the_changelog_is_another),
         cmocka_unit_test(ends_when_there_is_no_place_for_the_empty_file),
         cmocka_unit_test(restores_what_a_task_could_have_written),

@@ -270,9 +270,60 @@ static void ends_when_it_can_make_no_other_file(void **state) /* I-3 */
     expect_all_of_it(&world);
 }
 
+/* ---- a restore that takes half of delete.retention.ms ---- */
+
+static void a_day_goes_by(void *context)
+{
+    struct world *world = context;
+    broker_advance(world->broker, 86400000);
+}
+
+static void a_day_goes_by_and_the_directory(void *context)
+{
+    a_day_goes_by(context);
+    remove_directory(context);
+}
+
+/* Without a file, and `run` happens while the changelog is read. */
+static void restore_while(struct world *world, void (*run)(void *context))
+{
+    open_held(world);
+    work(world);
+    world_stop(world);
+    remove_directory(world);
+    broker_fault(world->broker, &(struct broker_fault){.call = CALL_READ,
+                                                       .nth = 1,
+                                                       .kind = FAULT_MEANWHILE,
+                                                       .run = run,
+                                                       .context = world});
+    assert_int_equal(world_start(world), OK);
+}
+
+static void reads_again_what_took_too_long_to_read(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    restore_while(&world, a_day_goes_by);
+    assert_int_equal(world_run(&world), OK);
+    assert_true(broker_counts(world.broker)->calls[CALL_READER_OPEN] >= 2);
+    expect_all_of_it(&world);
+}
+
+static void ends_when_it_can_make_no_file_to_read_again_into(void **state) /* I-3 */
+{
+    (void)state;
+    struct world world;
+    restore_while(&world, a_day_goes_by_and_the_directory);
+    assert_int_equal(world_run(&world), FATAL);
+    assert_int_equal(world.error.exit_code, EXIT_IO);
+    expect_all_of_it(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_again_what_took_too_long_to_read),
+        cmocka_unit_test(ends_when_it_can_make_no_file_to_read_again_into),
         cmocka_unit_test(brings_a_file_up_that_could_not_follow_a_commit),
         cmocka_unit_test(ends_at_a_damaged_page_and_begins_with_a_new_file),
         cmocka_unit_test(ends_when_the_file_turns_out_to_be_damaged_at_its_commit),
