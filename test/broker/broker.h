@@ -180,8 +180,10 @@ enum broker_fault_kind {
     FAULT_HIDDEN_RETRY, /* a reply was lost and the client repeated it: success, seen in doubts()
                            alone */
     FAULT_FAIL,         /* nothing happens; `result` (producer calls) or `outcome` comes back */
-    FAULT_MEANWHILE, /* run() before the call, which then goes on: another instance acts, the clock
-                        moves */
+    FAULT_OLD_ANSWER, /* committed: the offsets of `ago` commits before, whatever is pending, as of
+                         a coordinator that has not read all of its log */
+    FAULT_MEANWHILE,  /* run() before the call, which then goes on: another instance acts, the clock
+                         moves */
     FAULT_CRASH_BEFORE, /* the instance dies: run() (which may longjmp), then the port is dead */
     FAULT_CRASH_AFTER,  /* the same when the broker has done it all */
 };
@@ -206,6 +208,7 @@ struct broker_fault {
     enum txn_result result;
     enum outcome outcome;
     int exit_code; /* for FATAL */
+    unsigned ago;
     void (*run)(void *context);
     void *context;
 };

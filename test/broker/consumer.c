@@ -241,7 +241,8 @@ bool broker_consumer_progress(struct port *port, const char *topic, int32_t part
 
 /* Every answer clean, or none counts. */
 static enum outcome read_committed(struct broker_port *this, const char *const *topics,
-                                   size_t count, int32_t partition, struct port_offset *offsets,
+                                   size_t count, int32_t partition,
+                                   const struct broker_fault *fault, struct port_offset *offsets,
                                    struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
@@ -252,7 +253,9 @@ static enum outcome read_committed(struct broker_port *this, const char *const *
                         topics[i], (int)partition);
         }
         offsets[i].topic = topics[i];
-        if (!broker_group_offset(this->group, log->topic, partition, &offsets[i])) {
+        if (fault->kind == FAULT_OLD_ANSWER) {
+            broker_group_old_offset(this->group, log->topic, partition, fault->ago, &offsets[i]);
+        } else if (!broker_group_offset(this->group, log->topic, partition, &offsets[i])) {
             return fail(error, RETRY,
                         "the committed offset of %s [%d] is held by an open transaction", topics[i],
                         (int)partition);
@@ -271,7 +274,7 @@ enum outcome broker_consumer_committed(struct port *port, const char *const *top
     int64_t left_ms = timeout_ms;
     if (outcome == OK) {
         do {
-            outcome = read_committed(this, topics, count, partition, offsets, error);
+            outcome = read_committed(this, topics, count, partition, &fault, offsets, error);
         } while (outcome == RETRY && broker_wait(this->broker, &left_ms));
         outcome = broker_gate_reply(this, &fault, outcome, error);
     }

@@ -38,6 +38,7 @@ void broker_group_release(struct broker_group *group)
     }
     free(group->members);
     free(group->offsets);
+    free(group->past);
     free(group->name);
     free(group);
 }
@@ -57,10 +58,24 @@ static struct broker_committed *find_offset(const struct broker_group *group,
     return NULL;
 }
 
+static void remember(struct broker_group *group, const struct broker_committed *old)
+{
+    if (!group->past) {
+        group->past = xcalloc(BROKER_PAST, sizeof *group->past);
+    }
+    if (group->past_count == BROKER_PAST) {
+        memmove(group->past, group->past + 1, --group->past_count * sizeof *group->past);
+    }
+    group->past[group->past_count++] = *old;
+}
+
 static void put_offset(struct broker_group *group, const struct broker_committed *new)
 {
     struct broker_committed *old = find_offset(group, new->txn, new->topic, new->partition);
     if (old) {
+        if (!old->txn) {
+            remember(group, old);
+        }
         *old = *new;
         return;
     }
@@ -80,16 +95,33 @@ static bool is_pending(const struct broker_group *group, const struct broker_top
     return false;
 }
 
-bool broker_group_offset(const struct broker_group *group, const struct broker_topic *topic,
-                         int32_t partition, struct port_offset *offset)
+static void answer(const struct broker_committed *at, struct port_offset *offset)
 {
-    const struct broker_committed *at = find_offset(group, NULL, topic, partition);
     offset->offset = at ? at->offset : -1;
     memset(offset->metadata, 0, sizeof offset->metadata);
     if (at) {
         memcpy(offset->metadata, at->metadata, sizeof offset->metadata);
     }
+}
+
+bool broker_group_offset(const struct broker_group *group, const struct broker_topic *topic,
+                         int32_t partition, struct port_offset *offset)
+{
+    answer(find_offset(group, NULL, topic, partition), offset);
     return !is_pending(group, topic, partition);
+}
+
+void broker_group_old_offset(const struct broker_group *group, const struct broker_topic *topic,
+                             int32_t partition, unsigned ago, struct port_offset *offset)
+{
+    const struct broker_committed *found = NULL;
+    for (size_t i = group->past_count; i-- > 0 && ago > 0;) {
+        const struct broker_committed *at = &group->past[i];
+        if (at->topic == topic && at->partition == partition && --ago == 0) {
+            found = at;
+        }
+    }
+    answer(found, offset);
 }
 
 void broker_group_set(struct broker_group *group, const struct broker_topic *topic,
@@ -116,6 +148,13 @@ void broker_group_forget(struct broker_group *group, const struct broker_topic *
         }
     }
     group->offset_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < group->past_count; i++) {
+        if (group->past[i].topic != topic) {
+            group->past[kept++] = group->past[i];
+        }
+    }
+    group->past_count = kept;
 }
 
 void broker_group_mark(struct broker_group *group, const struct broker_txn *txn, bool commit)

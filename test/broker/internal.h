@@ -189,10 +189,13 @@ struct broker_member { /* one per instance id that ever joined */
     int64_t silent_since_ms, session_timeout_ms;
 };
 
+enum { BROKER_PAST = 256 };
+
 struct broker_group {
     char *name;
     struct broker_committed *offsets; /* stable and pending */
-    size_t offset_count;
+    struct broker_committed *past;    /* stable once: the last BROKER_PAST, the oldest first */
+    size_t offset_count, past_count;
     struct broker_member *members; /* by instance id */
     size_t member_count;
     int32_t generation;
@@ -206,6 +209,9 @@ enum broker_code broker_group_hold(struct broker_group *group,
 void broker_group_mark(struct broker_group *group, const struct broker_txn *txn, bool commit);
 bool broker_group_offset(const struct broker_group *group, const struct broker_topic *topic,
                          int32_t partition, struct port_offset *offset);
+/* As it was so many commits ago; -1: as long ago as that there was none, or nobody remembers. */
+void broker_group_old_offset(const struct broker_group *group, const struct broker_topic *topic,
+                             int32_t partition, unsigned ago, struct port_offset *offset);
 void broker_group_set(struct broker_group *group, const struct broker_topic *topic,
                       int32_t partition, int64_t offset, const char *metadata);
 /* Of a deleted topic everything; topic NULL: what has expired, which nothing pending can. */

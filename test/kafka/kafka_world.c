@@ -285,6 +285,7 @@ static enum wire_trick trick_of(const struct broker_fault *fault)
     case FAULT_NONE:
         return WIRE_NOTHING;
     case FAULT_FAIL:
+    case FAULT_OLD_ANSWER:
     case FAULT_MEANWHILE:
     case FAULT_CRASH_BEFORE:
     case FAULT_CRASH_AFTER:

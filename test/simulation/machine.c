@@ -118,6 +118,7 @@ void machine_start(struct machine *machine)
     machine->starts_ms = INT64_MAX;
     machine->sleeps_until_ms = 0;
     machine->exit_code = 0;
+    machine->misled = false;
     current = before;
 }
 

@@ -24,6 +24,7 @@ struct machine {
     int64_t skew_ms;         /* its wall clock is off by so much */
     bool rival;              /* in peace it is not wanted */
     bool busy;               /* in a step */
+    bool misled;             /* since its start it was told offsets of earlier */
     int starts, exit_code;   /* of its last end */
     struct error error;
 };

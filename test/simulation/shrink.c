@@ -85,7 +85,8 @@ static void print_kinds(const struct event_list *list)
     static const char *const names[] = {"crash",  "power",   "requests", "failures",
                                         "sleep",  "rivals",  "disk",     "state",
                                         "broker", "offsets", "memory",   "meanwhile",
-                                        "clock",  "days",    "topics",   "sqlite"};
+                                        "clock",  "days",    "topics",   "coordinator",
+                                        "sqlite"};
     unsigned kinds = 0;
     const char *comma = "";
     for (size_t i = 0; i < list->count; i++) {

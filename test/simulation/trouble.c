@@ -112,12 +112,27 @@ static bool is_fence(enum broker_call call)
     return call == CALL_PRODUCER_OPEN || call == CALL_INIT;
 }
 
+/* A coordinator that has not read all of its log: a few commits are missing, or all. */
+static void answer_of_earlier(const struct world *world, struct event *event,
+                              struct machine *machine, struct dice *dice,
+                              struct broker_fault *fault)
+{
+    int64_t ago = dice_once_in(dice, 2) ? 1 : dice_between(dice, 2, 20);
+    trouble_say(world, event, TROUBLE_COORDINATOR, machine,
+                "is told the offsets of %" PRId64 " commits ago", ago);
+    fault->kind = FAULT_OLD_ANSWER;
+    fault->ago = (unsigned)ago;
+    machine->misled = true;
+}
+
 /* The calls that end a transaction are few, and what goes wrong with them matters most. */
 static uint64_t once_in(const struct world *world, enum broker_call call)
 {
     const struct weather *weather = &world->weather;
-    bool ends = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS;
-    return ends || (is_fence(call) && weather->fences) ? weather->ends_every : weather->fault_every;
+    bool matters = call == CALL_ABORT || call == CALL_COMMIT || call == CALL_SEND_OFFSETS ||
+                   (is_fence(call) && weather->fences) ||
+                   (call == CALL_COMMITTED && trouble_may(world, TROUBLE_COORDINATOR));
+    return matters ? weather->ends_every : weather->fault_every;
 }
 
 static void choose_fault(void *context, enum broker_call call, const char *who,
@@ -141,7 +156,17 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
     static const struct chance at_fences[] = {{TROUBLE_CRASH, 2},    {TROUBLE_REQUESTS, 2},
                                               {TROUBLE_FAILURES, 2}, {TROUBLE_MEANWHILE, 2},
                                               {TROUBLE_RIVALS, 8},   {0, 0}};
-    unsigned kind = draw_kind(world, &dice, is_fence(call) ? at_fences : kinds);
+    static const struct chance at_offsets[] = {{TROUBLE_CRASH, 2},
+                                               {TROUBLE_REQUESTS, 2},
+                                               {TROUBLE_FAILURES, 2},
+                                               {TROUBLE_MEANWHILE, 2},
+                                               {TROUBLE_RIVALS, 1},
+                                               {TROUBLE_COORDINATOR, 8},
+                                               {0, 0}};
+    unsigned kind = draw_kind(world, &dice,
+                              is_fence(call)           ? at_fences
+                              : call == CALL_COMMITTED ? at_offsets
+                                                       : kinds);
     if (kind == TROUBLE_CRASH) {
         bool after = dice_once_in(&dice, 2);
         trouble_say(world, event, kind, machine, "dies %s %s", after ? "after" : "before", name);
@@ -149,6 +174,8 @@ static void choose_fault(void *context, enum broker_call call, const char *who,
     } else if (kind == TROUBLE_REQUESTS) {
         request_fault(&dice, call, fault);
         say_request_fault(world, event, name, fault);
+    } else if (kind == TROUBLE_COORDINATOR) {
+        answer_of_earlier(world, event, machine, &dice, fault);
     } else if (kind == TROUBLE_FAILURES) {
         trouble_say(world, event, kind, machine, "%s fails", name);
         fault->kind = FAULT_FAIL;

@@ -4,13 +4,22 @@
  * kinds, one soon after the other, hardly ever happens there: each of them has to be drawn among a
  * dozen. So the other worlds have few kinds of trouble, and these often: some kinds at random, or
  * those that belong together. A commit in doubt, then a stray; a commit in doubt, then a rival
- * before its fence; a tick in doubt; an old file after days, or of another beginning.
+ * before its fence; a commit in doubt, then a coordinator that has lost sight of it; a tick in
+ * doubt; an old file after days, or of another beginning.
  */
 #include "simulation/weather.h"
 
 #include "simulation/world.h"
 
-enum spell { SPELL_ANY, SPELL_DOUBTS, SPELL_TAKEOVERS, SPELL_TICKS, SPELL_OLD_FILES, SPELLS };
+enum spell {
+    SPELL_ANY,
+    SPELL_DOUBTS,
+    SPELL_TAKEOVERS,
+    SPELL_OLD_ANSWERS,
+    SPELL_TICKS,
+    SPELL_OLD_FILES,
+    SPELLS
+};
 
 /* One to three kinds. */
 static unsigned some_kinds(struct dice *dice)
@@ -19,7 +28,7 @@ static unsigned some_kinds(struct dice *dice)
     for (int64_t left = dice_between(dice, 1, 3); left > 0; left--) {
         unsigned kind = 0;
         while ((kind & TROUBLE_ALL) == 0) {
-            kind = 1U << dice_below(dice, 16);
+            kind = 1U << dice_below(dice, 17);
         }
         kinds |= kind;
     }
@@ -62,6 +71,10 @@ static struct weather spell_of(struct dice *dice, enum spell spell)
     case SPELL_TAKEOVERS:
         weather.kinds = TROUBLE_REQUESTS | TROUBLE_RIVALS;
         weather.rivals = weather.fences = true;
+        weather.fault_every = 0;
+        break;
+    case SPELL_OLD_ANSWERS:
+        weather.kinds = TROUBLE_REQUESTS | TROUBLE_CRASH | TROUBLE_COORDINATOR;
         weather.fault_every = 0;
         break;
     case SPELL_TICKS:

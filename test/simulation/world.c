@@ -58,6 +58,13 @@ static void plan_restart(const struct world *world, struct machine *machine)
     machine->starts_ms = broker_now_ms(world->broker) + dice_between(&dice, 0, longest_ms);
 }
 
+/* It stops for good and says so; someone starts it again. */
+static bool was_misled(const struct machine *machine)
+{
+    return machine->misled && machine->exit_code == EXIT_CONFIG &&
+           strstr(machine->error.text, "offsets were set back");
+}
+
 /* false: it ended as no fault explains. */
 static bool look_after(struct world *world, struct machine *machine)
 {
@@ -65,7 +72,8 @@ static bool look_after(struct world *world, struct machine *machine)
     if (machine->instance && now >= machine->sleeps_until_ms) {
         machine_step(machine);
         if (!machine->instance) {
-            if (machine->exit_code != EXIT_TRY_AGAIN && machine->exit_code != EXIT_IO) {
+            if (machine->exit_code != EXIT_TRY_AGAIN && machine->exit_code != EXIT_IO &&
+                !was_misled(machine)) {
                 return world_wrong(world, "%s ended with %d: %s", machine->name, machine->exit_code,
                                    machine->error.text);
             }

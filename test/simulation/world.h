@@ -36,12 +36,13 @@ enum {
     TROUBLE_BROKER = 256,  /* late markers, transactions timed out, compaction, members expelled */
     TROUBLE_OFFSETS = 512, /* the group's offsets expire while nothing runs */
     TROUBLE_MEMORY = 1024, /* allocations of our own fail */
-    TROUBLE_MEANWHILE = 2048, /* in the middle of a call: others act, time goes on, members go */
-    TROUBLE_CLOCK = 4096,     /* wall clocks are set */
-    TROUBLE_DAYS = 8192,      /* a day goes by, and compaction removes tombstones */
-    TROUBLE_TOPICS = 16384,   /* topics made anew; in the end offsets set by someone else, too */
-    TROUBLE_ALL = 32767,
-    TROUBLE_SQLITE = 32768, /* SQLite's allocations fail; when it is asked for */
+    TROUBLE_MEANWHILE = 2048,    /* in the middle of a call: others act, time goes on, members go */
+    TROUBLE_CLOCK = 4096,        /* wall clocks are set */
+    TROUBLE_DAYS = 8192,         /* a day goes by, and compaction removes tombstones */
+    TROUBLE_TOPICS = 16384,      /* topics made anew; in the end offsets set by someone else, too */
+    TROUBLE_COORDINATOR = 32768, /* the group's coordinator answers with offsets of earlier */
+    TROUBLE_ALL = 65535,
+    TROUBLE_SQLITE = 65536, /* SQLite's allocations fail; when it is asked for */
 };
 
 /* Only worlds of one kind. */
