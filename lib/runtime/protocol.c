@@ -189,7 +189,7 @@ static enum outcome ask_as_at_the_start(struct task *task, struct error *error)
     if (outcome == OK) {
         outcome = store_commit(task->store, error);
     }
-    if (outcome == ABORT || outcome == RETRY) {
+    if (outcome == ABORT) {
         log_event(LOG_ERROR, "state_file_lags", "partition=%d because=\"%s\"",
                   (int)task->options.partition, error->text);
         outcome = OK;

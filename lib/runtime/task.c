@@ -101,7 +101,7 @@ enum outcome task_commit_store(struct task *task, struct error *error)
     enum outcome outcome = store_commit(task->store, error);
     TESTPOINT("store_committed");
     task->last_store_commit_us = now;
-    if (outcome == ABORT || outcome == RETRY) {
+    if (outcome == ABORT) {
         log_event(LOG_ERROR, "state_file_lags", "partition=%d because=\"%s\"",
                   (int)task->options.partition, error->text);
         return OK;
