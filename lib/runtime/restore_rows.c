@@ -14,6 +14,17 @@ static enum outcome damaged(const struct task *task, const struct port_record *r
                      task->changelog, (int)task->options.partition, record->offset, what, why);
 }
 
+static enum outcome bad_checkpoint(const struct task *task, const struct port_record *record,
+                                   struct error *error, const char *why)
+{
+    return fail_exit(error, EXIT_CONFIG,
+                     "%s partition %d offset %" PRId64
+                     ": checkpoint: %s; nothing was changed. `weir doctor %s` "
+                     "explains, and names the command that mends it",
+                     task->changelog, (int)task->options.partition, record->offset, why,
+                     task->options.application_id);
+}
+
 static const struct weir_store *table_named(const struct task *task, const char *name, size_t size)
 {
     for (size_t i = 0; task->tables[i]; i++) {
@@ -66,17 +77,16 @@ enum outcome restore_checkpoint(struct task *task, const struct port_record *rec
     if (!record->value.data ||
         codec_decode(task->options.codec, &checkpoint_record, record->value,
                      &restore->checkpoint_arena, &restore->checkpoint, &why) != DECODED) {
-        return damaged(task, record, error, "checkpoint",
-                       record->value.data ? why.text : "it is null");
+        return bad_checkpoint(task, record, error, record->value.data ? why.text : "it is null");
     }
     const struct checkpoint *checkpoint = &restore->checkpoint;
     int64_t number = checkpoint->commit_number;
     if (number < 1 || number == INT64_MAX ||
         strlen(checkpoint->incarnation) != INCARNATION_BYTES - 1) {
-        return damaged(task, record, error, "checkpoint", "no task has written it");
+        return bad_checkpoint(task, record, error, "no task has written it");
     }
     if (number <= restore->last_number) {
-        return damaged(task, record, error, "checkpoint", "a later commit stands before it");
+        return bad_checkpoint(task, record, error, "a later commit stands before it");
     }
     restore->last_number = number;
     if (!task->adopt && number > task->group_number) {

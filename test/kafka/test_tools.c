@@ -17,6 +17,7 @@
 #include "kafka/operator.h"
 #include "kafka/stock.h"
 #include "processors.h"
+#include "runtime/metadata.h"
 #include "shop.h"
 #include "store/store.h"
 
@@ -277,6 +278,21 @@ static void adopts_when_one_of_two_offsets_was_deleted(void **state)
 
 /* ---- the changelog ---- */
 
+/* Starts without its file, and comes to the same rows. */
+static void expect_rows_from_changelog(struct system *system, int partition, char *rows)
+{
+    const struct run again = {.partition = partition, .settings = {"take.max_records=3"}};
+    shell("rm -f %s %s-wal %s-shm", system_state_path(system, "a", partition));
+    struct process *process = system_run(system, &again);
+    process_expect_said(system, process, "task_running", PATIENCE_MS);
+    process_stop(system, process);
+    char *found = stock_rows(system, "a", partition);
+    stock_expect_same(system, rows, found);
+    stock_expect_agreement(system, "a", partition);
+    free(found);
+    free(rows);
+}
+
 static void writes_a_changelog_anew_from_the_file(void **state)
 {
     struct system *system = *state;
@@ -299,15 +315,38 @@ static void writes_a_changelog_anew_from_the_file(void **state)
     printed = operator_mends(system, command);
     operator_reads(system, printed, "the changelog was written anew from the state file");
     operator_expects_well(system, "inventory");
-    shell("rm -f %s %s-wal %s-shm", path_of(system)); /* the changelog has it all, too */
-    process = system_run(system, &one_by_one);
-    process_expect_said(system, process, "task_running", PATIENCE_MS);
-    process_stop(system, process);
-    char *found = stock_rows(system, "a", 0);
-    stock_expect_same(system, rows, found);
-    free(found);
-    free(rows);
+    expect_rows_from_changelog(system, 0, rows);
     live_on(system, &marks, FIRST_PART);
+}
+
+/* The log itself is of no use: the topic is deleted and made. Of the tasks that have their rows in
+ * it one is carried over, too, and two have never run. */
+static void makes_a_changelog_anew_whose_last_checkpoint_cannot_be_read(void **state)
+{
+    struct system *system = *state;
+    struct stock_marks marks;
+    const struct run other = {.partition = 1};
+    live_a_while(system, &marks);
+    stock_feed(system, 1, 0, FIRST_PART);
+    struct process *process = system_run(system, &other);
+    system_expect_committed(system, stock_commands_topic.name, 1,
+                            system_end_of(system, stock_commands_topic.name, 1), PATIENCE_MS);
+    process_stop(system, process);
+
+    system_send(system, arena_format(&system->arena, "%s.changelog", system->application_id), 0,
+                CHECKPOINT_KEY, (struct weir_bytes){(const uint8_t *)"not avro", 8});
+    system_flush(system);
+    operator_sees_refused(system, &one_by_one, "checkpoint");
+    const char *command =
+        operator_asks_doctor(system, "inventory", "changelog_unreadable", "cannot be read");
+    assert_string_equal(command,
+                        "weir reset inventory --partition 0 --changelog-from-file --execute");
+    char *rows = stock_rows(system, "a", 0), *others = stock_rows(system, "a", 1);
+    operator_reads(system, operator_mends(system, command),
+                   "the changelog was written anew from the state file");
+    operator_expects_well(system, "inventory");
+    expect_rows_from_changelog(system, 0, rows);
+    expect_rows_from_changelog(system, 1, others);
 }
 
 /* Neither changelog nor file: all is handled once more. Then the old file turns up. */
@@ -645,6 +684,7 @@ int main(int argc, char **argv)
         system_case(adopts_offsets_that_were_all_deleted),
         system_case(adopts_when_one_of_two_offsets_was_deleted),
         system_case(writes_a_changelog_anew_from_the_file),
+        system_case(makes_a_changelog_anew_whose_last_checkpoint_cannot_be_read),
         system_case(forgets_everything_when_nothing_is_left),
         system_case(fences_the_process_whose_task_is_reset),
         system_case(goes_on_behind_input_that_was_cut_off),

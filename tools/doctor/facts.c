@@ -64,6 +64,14 @@ bool facts_file_is_current(const struct task_facts *facts)
            strcmp(facts->meta.incarnation, facts->incarnation) == 0;
 }
 
+bool facts_never_committed(const struct task_facts *facts)
+{
+    const struct last_checkpoint *changelog = &facts->changelog;
+    bool has_file = facts->file == FILE_READ && facts->meta.commit_number > 0;
+    return facts->group == GROUP_NONE && !changelog->found && changelog->rows == 0 &&
+           !changelog->unreadable[0] && !has_file;
+}
+
 /* ---- gathering ---- */
 
 static enum outcome ask_group(const struct facts_source *source, struct task_facts *facts,

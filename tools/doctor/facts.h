@@ -84,4 +84,7 @@ int64_t facts_position(const struct task_facts *facts, const struct input_facts 
 /* The file holds the commit that the group stands at. */
 bool facts_file_is_current(const struct task_facts *facts);
 
+/* Nobody has run the task yet: it has no offset, no checkpoint, no row, and no commit in a file. */
+bool facts_never_committed(const struct task_facts *facts);
+
 #endif

@@ -235,7 +235,10 @@ static enum outcome decide_all(const struct mending *mending, const struct tasks
             list[i].decide = plan_changelog_from_file;
             outcome = decide(mending, tasks, &list[i], error);
         }
-        if (outcome == OK && list[i].plan.rows == ROWS_FROM_FILE) {
+        if (outcome != OK || facts_never_committed(&list[i].facts)) {
+            continue;
+        }
+        if (list[i].plan.rows == ROWS_FROM_FILE) {
             outcome = plan_check_file(&list[i].facts, error);
         }
         list[i].plan.nothing_to_do = false;

@@ -158,9 +158,9 @@ enum outcome plan_changelog_from_file(const struct task_facts *facts, struct pla
     }
     *plan = (struct plan){.number = next_number(facts), .rows = ROWS_FROM_FILE};
     plan->recreate = facts->changelog.log.low > 0 || facts->changelog.unreadable[0] != 0;
-    plan->nothing_to_do =
-        facts->moving || (changelog_is_whole(facts) && facts->group == GROUP_AT &&
-                          facts->changelog.checkpoint.commit_number >= facts->number);
+    plan->nothing_to_do = facts->moving || facts_never_committed(facts) ||
+                          (changelog_is_whole(facts) && facts->group == GROUP_AT &&
+                           facts->changelog.checkpoint.commit_number >= facts->number);
     for (size_t i = 0; i < facts->input_count; i++) {
         plan->from[i] = plan->to[i] = facts->inputs[i].committed.offset;
     }
