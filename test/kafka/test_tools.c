@@ -16,6 +16,7 @@
 #include "doctor/tasks.h"
 #include "kafka/operator.h"
 #include "kafka/stock.h"
+#include "kafka/wire.h"
 #include "processors.h"
 #include "runtime/metadata.h"
 #include "shop.h"
@@ -160,6 +161,38 @@ static void leaves_a_task_alone_that_is_well(void **state)
     assert_true(process_is_running(system, process));
     process_stop(system, process);
     live_on(system, &marks, FIRST_PART);
+}
+
+/* Its end does not reach the broker: inventory's changelog is held up, and so is whoever reads its
+ * replies. */
+static void names_a_transaction_that_is_open(void **state)
+{
+    struct system *system = *state;
+    struct stock_marks marks;
+    live_a_while(system, &marks);
+    system_create_topics(system, &order_processor);
+    stock_feed(system, 0, FIRST_PART, stock_story_size());
+    struct wire *wire =
+        system_wire(system,
+                    &(struct wire_plan){.trick = WIRE_REQUEST_HELD, .api = WIRE_END_TXN, .nth = 2});
+    struct process *process =
+        system_run(system, &(struct run){.bootstrap = system_proxied(),
+                                         .settings = {"take.max_records=3",
+                                                      "transaction.timeout_ms=20000"}});
+    for (int64_t end = system_now_ms() + PATIENCE_MS; !wire_is_done(wire); system_sleep(10)) {
+        assert_true(system_now_ms() < end);
+    }
+    const char *printed = operator_runs(system, EXIT_CONFIG, "doctor inventory 0");
+    operator_reads(system, printed, ".p0 has been open in its changelog for ");
+    operator_reads(system, printed, "its first step ends the transaction");
+    operator_configures(system, "order");
+    printed = operator_runs(system, EXIT_DONE, "doctor order 1");
+    operator_reads(system, printed, "an open transaction in stock.replies holds back what follows");
+    operator_reads(system, printed, "it is of one of inventory.p0 to .p3");
+    process_signal(process, SIGKILL);
+    process_expect_end(system, process, -SIGKILL, SOON_MS);
+    operator_configures(system, "inventory");
+    live_on(system, &marks, stock_story_size());
 }
 
 /* ---- the group's offsets ---- */
@@ -679,6 +712,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         system_case(leaves_a_task_alone_that_is_well),
+        system_case(names_a_transaction_that_is_open),
         system_case(adopts_after_another_tool_has_set_the_offset),
         system_case(adopts_offsets_of_an_earlier_commit),
         system_case(adopts_offsets_that_were_all_deleted),
