@@ -51,22 +51,44 @@ done
 answers 64 'partition' run inventory -c "$config/inventory.conf"
 answers 64 "'?payment'?.*(intake|--help)" run payment --partition 0
 answers 78 'nosuch.conf' run inventory --partition 0 -c "$dir/nosuch.conf"
+answers 64 "no processor 'payment'; there are: intake order inventory" doctor payment -c "$config"
+answers 64 "no topic 'nosuch'; it has: order.raw" put nosuch -c "$config"
 printf 'commit.pause_ms = often\n' >"$dir/bad.conf"
 answers 78 'bad.conf:1.*commit.pause_ms' run inventory --partition 0 -c "$dir/bad.conf"
 answers 64 'stock.commands has partitions 0 to 3' run inventory --partition 99 -c "$config/inventory.conf"
 answers 75 'locked by process' run inventory --partition 0 -c "$config/inventory.conf" --wait 1000
+printf '[section\n' >"$dir/section.conf"
+answers 78 'section.conf:1: a section is written' run inventory --partition 0 -c "$dir/section.conf"
+answers 78 'has no setting nosuch' run inventory --partition 0 -c "$config/inventory.conf" -X librdkafka.nosuch=1
+answers 78 'ssl.ca.location failed' run inventory --partition 0 -c "$config/inventory.conf" \
+    -X librdkafka.security.protocol=ssl -X librdkafka.ssl.ca.location=/nosuch
+mkdir "$dir/empty" "$dir/strange"
+touch "$dir/strange/payment.conf"
+answers 78 'give the configuration directory with -c' up -c "$dir/nosuch"
+answers 78 'no PROCESSOR.conf here' up -c "$dir/empty"
+answers 78 'payment.conf: there is no processor of this name' up -c "$dir/strange"
+on 64 'write a number from 1 to 64' up --instances 0
+on 75 "another .weir up. runs here" up --run-dir "$dir/../run"
 answers 69 '127.0.0.1:1' topics check -c "$config" -b 127.0.0.1:1
 
 # ---- looking ----
 
 on 0 'all 18 topics are as they should be' topics check
 on 0 'all 18 topics are as they should be' topics apply
+on 0 'all 18 topics are as they should be' topics check -X statistics.interval.ms=0
+cp -r "$config" "$dir/another"
+printf 'application.id = another\n' >>"$dir/another/inventory.conf"
+answers 78 'differs +topic another.changelog does not exist; create it' topics check -c "$dir/another"
+answers 78 'creating topic another.changelog: ' topics apply --replication-factor 3 -c "$dir/another"
 on 0 '"OrderConfirmed"' cat order.events --limit 500
 on 0 '"topic":"stock.ledger"' cat stock.ledger --from -5 --topic
 on 0 '"partition":1' cat order.raw --partition 1 --limit 2
 on 0 'commit_number' cat inventory.changelog --from -3
 on 0 'handled' cat inventory.history --limit 1
 on 0 'MALFORMED' cat order.raw.dlq
+sku=$("$weir" sql inventory 0 'SELECT sku FROM stock_level LIMIT 1' --csv -c "$config" | tail -n 1)
+on 0 "\"table\":\"stock_level\",\"sku\":\"$sku\"" cat inventory.changelog --key "$sku"
+on 64 'order.raw has partitions 0 to 3' cat order.raw --partition 99
 on 64 'yesterday' cat order.raw --from yesterday
 on 78 'nosuch.topic' cat nosuch.topic
 on 0 'CREATE TABLE' sql inventory 0
@@ -84,6 +106,14 @@ on 0 '"weir-error-cause":"' dlq show order.raw --limit 1 --json
 on 0 'every one came to the same' replay inventory --partition 2
 on 0 '"commits"' replay intake --partition 0 --json
 on 0 'every one came to the same' replay order --partition 1 --compare-only --state "$dir/replayed"
+on 0 '3 commits \(1 to 3\)' replay inventory --partition 0 --to 3
+on 64 'one task is replayed at a time' replay inventory
+on 64 'inventory has tasks 0 to 3' replay inventory --partition 99
+cp -r "$config" "$dir/changed"
+printf 'reservation.retention_ms = 700000000\n' >>"$dir/changed/inventory.conf"
+answers 65 'commit [0-9]+ differs: other rows' replay inventory --partition 0 -c "$dir/changed"
+answers 65 'commits: [0-9]+ differ' replay inventory --partition 0 --compare-only -c "$dir/changed"
+answers 65 '"same":false' replay inventory --partition 0 --compare-only --json -c "$dir/changed"
 on 0 'set aside' reset inventory --partition 0 --state
 on 0 'inventory.p0' offsets adopt inventory --partition 0
 on 64 'give one of --state' reset inventory --partition 0
@@ -95,6 +125,14 @@ printf '{"Restock":{"sku":"TOUR-1","receipt_id":"tour-2","qty":"many"}}\n' >"$di
 on 0 'TOUR-1' put stock.commands "$dir/restock.json" --dry-run
 on 0 'stock.commands partition [0-9] offset [0-9]+ key TOUR-1' put stock.commands "$dir/restock.json"
 on 65 'payload.Restock.qty' put stock.commands "$dir/bad.json"
+{
+    printf '{"Restock":{"receipt_id":"large","qty":1,"sku":"'
+    head -c 1500000 /dev/zero | tr '\0' x
+    printf '"}}'
+} >"$dir/large.json"
+on 65 'stock.commands takes 1048576 at most' put stock.commands "$dir/large.json"
+on 65 'No such file' put stock.commands "$dir/nosuch.json"
+on 65 'Is a directory' put stock.commands "$dir"
 on 64 'written by inventory alone' put stock.ledger "$dir/restock.json"
 on 65 'no record waits there' dlq put order.raw 0 0
 on 0 'records=' load --orders 50 --dry-run
@@ -102,6 +140,22 @@ run_id=tour-$$
 on 0 '^placed +40 orders' load --orders 40 --rate 200 --no-stock --run-id "$run_id" --seed 5 --dirty 0 --cancels 0
 on 0 'confirmed|cancelled' watch --until-settled --run-id "$run_id" --status "$dir/../run/status.json" \
     --json "$dir/watch.json" --timeout 120
+cat >"$dir/day.csv" <<'CSV'
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6,12/1/2010 8:26,2.55,17850,United Kingdom
+536365,71053,WHITE METAL LANTERN,6,12/1/2010 8:26,3.39,17850,United Kingdom
+536366,22633,HAND WARMER UNION JACK,6,12/1/2010 8:28,1.85,17850,United Kingdom
+C536379,D,Discount,-1,12/1/2010 9:41,27.5,14527,United Kingdom
+CSV
+on 0 '^placed +2 orders of 3 lines and 1 cancellations' load --csv "$dir/day.csv" --rate 0 --run-id "$run_id-day"
+on 65 'nosuch.csv: No such file' load --csv "$dir/nosuch.csv"
+steps=$((steps + 1)) # a terminal has a screen
+script -qec "'$weir' watch -c '$config' --until-settled --run-id '$run_id-day' --status '$dir/../run/status.json'" /dev/null \
+    >"$dir/screen" 2>&1 </dev/null
+if ! grep -q '2 placed, 0 in flight' "$dir/screen" || ! grep -q 'inventory.p3 .* running' "$dir/screen"; then
+    wrong=$((wrong + 1))
+    head -n 30 "$dir/screen"
+fi
 on 0 '"sku":"TOUR-1"' cat stock.levels --key TOUR-1
 on 0 'clean' audit --online
 on 0 '"clean":true' audit --json

@@ -98,8 +98,9 @@ static bool read_effect(struct search *search, const char *topic, const struct w
 static bool same_cause(const struct effect *a, const struct effect *b)
 {
     const char *timer = a->cause.timer ? a->cause.timer : "";
-    return strcmp(a->topic, b->topic) == 0 && a->cause.offset == b->cause.offset &&
-           a->cause.ordinal == b->cause.ordinal && strcmp(a->cause.topic, b->cause.topic) == 0 &&
+    return strcmp(a->topic, b->topic) == 0 && strcmp(a->cause.topic, b->cause.topic) == 0 &&
+           a->cause.partition == b->cause.partition && a->cause.offset == b->cause.offset &&
+           a->cause.ordinal == b->cause.ordinal &&
            strcmp(timer, b->cause.timer ? b->cause.timer : "") == 0;
 }
 

@@ -282,6 +282,25 @@ static void count_from_one(struct weir_context *ctx, const struct add *add)
     }
 }
 
+/* Whose input has a record at every offset, too. */
+static void add_outputs_of_another_task(struct world *world)
+{
+    struct buffer header;
+    buffer_init(&header);
+    for (int i = 0; i < 30; i++) {
+        struct cause cause = {.topic = "tally.events", .partition = 1, .offset = i / 3};
+        cause.ordinal = i % 3;
+        cause.count = 3;
+        buffer_reset(&header);
+        codec_encode_datum(&cause_record, &cause, &header);
+        struct port_header headers[] = {{"weir-cause", {header.data, header.size}}};
+        broker_produce(world->broker, "tally.sums", 0,
+                       (struct weir_bytes){(const uint8_t *)"other", 5},
+                       (struct weir_bytes){(const uint8_t *)"value", 5}, headers, 1);
+    }
+    buffer_release(&header);
+}
+
 static void replay_with(struct world *world, struct second_life *life,
                         void (*on_add)(struct weir_context *ctx, const struct add *add))
 {
@@ -294,6 +313,7 @@ static void replay_with(struct world *world, struct second_life *life,
     world_open(world);
     live_a_while(world);
     world_stop(world);
+    add_outputs_of_another_task(world);
     life_open(life, world, &changed, NULL);
     if (life_run(life) != OK) {
         fail_msg("%s", life->error.text);
