@@ -435,6 +435,38 @@ static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **st
     world_close(&old_world);
 }
 
+/* The init of a fence is asked for again until it is answered; an answer that the id has another
+ * owner ends the process. */
+static void a_fence_waits_for_its_init_and_obeys_it(void **state) /* I-6, I-9 */
+{
+    (void)state;
+    for (int is_fenced = 0; is_fenced < 2; is_fenced++) {
+        struct world world;
+        world_open(&world);
+        first_half(&world);
+        world_settle(&world);
+        broker_fault(world.broker, &(struct broker_fault){.call = CALL_COMMIT,
+                                                          .nth = 1,
+                                                          .kind = FAULT_LOSE_REPLY});
+        world_add(&world, "y", 1);
+        run_into_fence(&world);
+        broker_fault(world.broker,
+                     &(struct broker_fault){.call = CALL_INIT,
+                                            .nth = 1,
+                                            .kind = is_fenced ? FAULT_FAIL : FAULT_LOSE_REQUEST,
+                                            .result = TXN_FENCED});
+        assert_int_equal(world_run(&world), is_fenced ? FATAL : OK);
+        if (is_fenced) {
+            assert_int_equal(world.error.exit_code, EXIT_TRY_AGAIN);
+        }
+        assert_int_equal(broker_faults_left(world.broker), 0);
+        world_settle(&world);
+        world_stop(&world);
+        life_expect_same(&world);
+        world_close(&world);
+    }
+}
+
 /* The same number, and yet another commit: an owner in between made it, and it holds more. */
 static void a_doubt_does_not_take_another_owners_commit_for_its_own(void **state) /* I-3, I-9 */
 {
@@ -1012,6 +1044,7 @@ int main(void)
         cmocka_unit_test(a_take_larger_than_its_memory_adds_up),
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
+        cmocka_unit_test(a_fence_waits_for_its_init_and_obeys_it),
         cmocka_unit_test(a_doubt_does_not_take_another_owners_commit_for_its_own),
         cmocka_unit_test(an_old_answer_does_not_undo_a_commit),
         cmocka_unit_test(goes_on_after_its_transaction_was_timed_out),
