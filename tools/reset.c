@@ -9,7 +9,7 @@
 
 static struct tool_place place;
 static int64_t partition = -1;
-static bool state, accept_input_loss, changelog_from_file, forget_everything;
+static bool state, accept_input_loss, changelog_from_file, recreate, forget_everything;
 static bool execute, may_repeat;
 
 static const struct option options[] = {
@@ -21,6 +21,8 @@ static const struct option options[] = {
      "go on at the start of an input that was cut off or made anew"},
     {"changelog-from-file", 0, OPTION_FLAG, &changelog_from_file, NULL,
      "write a lost changelog anew from the state file"},
+    {"recreate", 0, OPTION_FLAG, &recreate, NULL,
+     "changelog-from-file: also when it seems whole, but somebody else wrote to it"},
     {"forget-everything", 0, OPTION_FLAG, &forget_everything, NULL,
      "no state, and all inputs from their start"},
     {"execute", 0, OPTION_FLAG, &execute, NULL, "do it (default: say what would change)"},
@@ -113,6 +115,9 @@ static int run(size_t count, char **arguments)
         return tool_usage("reset", "give one of --state, --accept-input-loss, "
                                    "--changelog-from-file, --forget-everything");
     }
+    if (recreate && !changelog_from_file) {
+        return tool_usage("reset", "--recreate goes with --changelog-from-file");
+    }
     if (state) {
         return run_state(arguments[0]);
     }
@@ -125,6 +130,7 @@ static int run(size_t count, char **arguments)
                 : changelog_from_file ? plan_changelog_from_file
                                       : plan_forget_everything,
         .execute = execute,
+        .recreate = recreate,
         .may_repeat = may_repeat,
         .repeat_flag = "--yes-replay-from-start",
     });
@@ -145,7 +151,9 @@ const struct command reset_command = {
         "  --changelog-from-file  the changelog is gone or has lost its end, and the state "
         "file is at the\n"
         "                         group's commit: the changelog is written anew from it. "
-        "Nothing is lost\n"
+        "Nothing is lost.\n"
+        "                         With --recreate also when it seems whole, but holds what no "
+        "task wrote\n"
         "  --forget-everything    neither is left, and `weir replay` cannot make the file again: "
         "rows,\n"
         "                         timers and offsets are forgotten, and every input is handled "

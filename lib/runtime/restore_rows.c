@@ -7,11 +7,17 @@
 #include "codec/key.h"
 #include "runtime/restore_internal.h"
 
+#define WHAT_MENDS_IT                                                                          \
+    "; nothing was changed. If a newer version wrote it, run that one; if somebody else did, " \
+    "`weir "                                                                                   \
+    "reset %s --changelog-from-file --recreate` makes the changelog anew from the state files"
+
 static enum outcome damaged(const struct task *task, const struct port_record *record,
                             struct error *error, const char *what, const char *why)
 {
-    return fail_exit(error, EXIT_CONFIG, "%s partition %d offset %" PRId64 ": %s: %s",
-                     task->changelog, (int)task->options.partition, record->offset, what, why);
+    return fail_exit(error, EXIT_CONFIG, "%s partition %d offset %" PRId64 ": %s: %s" WHAT_MENDS_IT,
+                     task->changelog, (int)task->options.partition, record->offset, what, why,
+                     task->options.application_id);
 }
 
 static enum outcome bad_checkpoint(const struct task *task, const struct port_record *record,
@@ -165,10 +171,11 @@ enum outcome restore_flush(struct task *task, struct error *error)
         }
     }
     bool is_bad_row = outcome == FATAL && error->exit_code != EXIT_IO; /* or breaks a CHECK */
-    if (is_bad_row) {
-        error_prefix(error, "%s", task->changelog);
-        error->exit_code = EXIT_CONFIG;
-    }
     write_set_reset(&restore->rows);
+    if (is_bad_row) {
+        const struct error why = *error;
+        return fail_exit(error, EXIT_CONFIG, "%s: %s" WHAT_MENDS_IT, task->changelog, why.text,
+                         task->options.application_id);
+    }
     return outcome;
 }

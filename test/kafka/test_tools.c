@@ -382,6 +382,37 @@ static void makes_a_changelog_anew_whose_last_checkpoint_cannot_be_read(void **s
     expect_rows_from_changelog(system, 1, others);
 }
 
+/* Whoever has a state file does not read that part of the changelog; whoever has lost it must. */
+static void makes_a_changelog_anew_that_somebody_else_wrote_to(void **state)
+{
+    struct system *system = *state;
+    struct stock_marks marks;
+    struct process *process = start_to_live(system, &marks);
+    system_send(system, arena_format(&system->arena, "%s.changelog", system->application_id), 0,
+                "no table", (struct weir_bytes){(const uint8_t *)"not avro", 8});
+    system_flush(system);
+    stock_feed(system, 0, FIRST_PART, FIRST_PART + 3);
+    expect_all_handled(system);
+    process_stop(system, process);
+
+    shell("mv %s %s.backup; rm -f %s-wal", path_of(system));
+    process = system_run(system, &one_by_one);
+    process_expect_end(system, process, EXIT_CONFIG, PATIENCE_MS);
+    process_expect_said(system, process, "its key names no table; nothing was changed", 0);
+    process_expect_said(system, process, " --changelog-from-file --recreate` makes", 0);
+    shell("rm -f %s*-wal; mv %s.backup %s", path_of(system));
+    const char *printed =
+        operator_runs(system, EXIT_DONE, "reset inventory --changelog-from-file --execute");
+    operator_reads(system, printed, ".p0: nothing to do");
+    char *rows = stock_rows(system, "a", 0);
+    printed =
+        operator_mends(system, "weir reset inventory --changelog-from-file --recreate --execute");
+    operator_reads(system, printed, "the changelog was written anew from the state file");
+    operator_expects_well(system, "inventory");
+    expect_rows_from_changelog(system, 0, rows);
+    live_on(system, &marks, FIRST_PART + 3);
+}
+
 /* Neither changelog nor file: all is handled once more. Then the old file turns up. */
 static void forgets_everything_when_nothing_is_left(void **state)
 {
@@ -634,6 +665,7 @@ static void says_what_is_wrong_with_a_command(void **state)
     } mistakes[] = {
         {"reset inventory", EXIT_USAGE, "give one of --state, --accept-input-loss"},
         {"reset inventory --state --forget-everything", EXIT_USAGE, "give one of --state"},
+        {"reset inventory --state --recreate", EXIT_USAGE, "goes with --changelog-from-file"},
         {"reset inventory --state --partition 0 --execute", EXIT_DONE, "nothing to do"},
         {"reset inventry --state", EXIT_USAGE, "there is no processor 'inventry'"},
         {"reset inventory --state --partition 4", EXIT_USAGE, "inventory has tasks 0 to 3"},
@@ -719,6 +751,7 @@ int main(int argc, char **argv)
         system_case(adopts_when_one_of_two_offsets_was_deleted),
         system_case(writes_a_changelog_anew_from_the_file),
         system_case(makes_a_changelog_anew_whose_last_checkpoint_cannot_be_read),
+        system_case(makes_a_changelog_anew_that_somebody_else_wrote_to),
         system_case(forgets_everything_when_nothing_is_left),
         system_case(fences_the_process_whose_task_is_reset),
         system_case(goes_on_behind_input_that_was_cut_off),

@@ -222,7 +222,7 @@ static enum outcome decide_all(const struct mending *mending, const struct tasks
                                struct error *error)
 {
     enum outcome outcome = OK;
-    *recreate = false;
+    *recreate = mending->recreate;
     for (size_t i = 0; i < count && outcome == OK; i++) {
         if (mending->partition < 0 || (size_t)mending->partition == i) {
             list[i].decide = mending->plan;

@@ -12,6 +12,7 @@ struct mending {
     int64_t partition; /* -1: all */
     planner *plan;
     bool execute;
+    bool recreate;           /* the changelog is made anew, though nothing seems wrong with it */
     bool may_repeat;         /* the person has said that outputs may come twice */
     const char *repeat_flag; /* ... with this flag */
 };
