@@ -68,8 +68,10 @@ answers 78 'give the configuration directory with -c' up -c "$dir/nosuch"
 answers 78 'no PROCESSOR.conf here' up -c "$dir/empty"
 answers 78 'payment.conf: there is no processor of this name' up -c "$dir/strange"
 on 64 'write a number from 1 to 64' up --instances 0
+answers 78 'cannot be read' run inventory --partition 0 -c "$dir/empty"
 on 75 "another .weir up. runs here" up --run-dir "$dir/../run"
 answers 69 '127.0.0.1:1' topics check -c "$config" -b 127.0.0.1:1
+answers 69 '127.0.0.1:1' cat order.raw -c "$config" -b 127.0.0.1:1
 
 # ---- looking ----
 
@@ -156,6 +158,10 @@ if ! grep -q '2 placed, 0 in flight' "$dir/screen" || ! grep -q 'inventory.p3 .*
     wrong=$((wrong + 1))
     head -n 30 "$dir/screen"
 fi
+on 74 '/nosuch/report.json' watch --until-settled --run-id "$run_id-day" --json /nosuch/report.json
+head -c 20000000 /dev/zero >"$dir/huge.json"
+on 65 'huge.json: larger than' put stock.commands "$dir/huge.json"
+rm "$dir/huge.json"
 on 0 '"sku":"TOUR-1"' cat stock.levels --key TOUR-1
 on 0 'clean' audit --online
 on 0 '"clean":true' audit --json

@@ -43,10 +43,16 @@ static bool told_lately(struct client *client, rd_kafka_resp_err_t code)
 /* Keeps the first trouble until poll() reports it; a fatal one replaces a passing one and stays. */
 static void note_trouble(struct client *client, rd_kafka_resp_err_t code, const char *reason)
 {
+    char text[512];
     if (client->trouble == FATAL) {
         return;
     }
     struct error *error = &client->trouble_error;
+    if (code == RD_KAFKA_RESP_ERR__FATAL &&
+        rd_kafka_fatal_error(client->consumer, text, sizeof text) ==
+            RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+        code = RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    }
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
         client->trouble =
@@ -82,14 +88,8 @@ static void note_trouble(struct client *client, rd_kafka_resp_err_t code, const 
 
 void consumer_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
 {
-    char text[512];
-    rd_kafka_resp_err_t cause = (rd_kafka_resp_err_t)code;
-    if (cause == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(handle, text, sizeof text);
-        cause = fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? fatal : cause;
-        reason = text;
-    }
-    note_trouble(opaque, cause, reason);
+    (void)handle;
+    note_trouble(opaque, (rd_kafka_resp_err_t)code, reason);
 }
 
 /* ---- the group ---- */

@@ -173,6 +173,23 @@ static void expect_topics_as_undisturbed(struct system *system, const struct sto
     free(found);
 }
 
+/* Nothing is to be done, so it is the group that tells. */
+static void the_first_of_two_processes_of_one_name_ends(void **state)
+{
+    struct system *system = *state;
+    struct stock_marks marks;
+    stock_begin(system, &marks);
+    struct process *first = join(system, "a", "one", NULL);
+    process_expect_said(system, first, "task_running", PATIENCE_MS);
+    struct process *second = join(system, "a", "two", NULL);
+    process_expect_end(system, first, EXIT_TRY_AGAIN, PATIENCE_MS);
+    process_expect_said(system, first, "another process has joined group ", 0);
+    feed_everywhere(system, 0, stock_story_size());
+    expect_settled_everywhere(system, &marks);
+    process_stop(system, second);
+    expect_topics_as_undisturbed(system, &marks);
+}
+
 static void moves_partitions_when_a_member_stops(void **state)
 {
     struct system *system = *state;
@@ -274,6 +291,7 @@ int main(int argc, char **argv)
         system_case(writes_nothing_after_a_sleep_with_offsets_sent),
         system_case(writes_nothing_after_a_sleep_behind_a_commit),
         system_case(starts_again_after_a_sleep_beyond_the_transaction_timeout),
+        system_case(the_first_of_two_processes_of_one_name_ends),
         system_case(moves_partitions_when_a_member_stops),
         system_case(moves_partitions_when_a_member_is_killed),
         system_case(a_member_that_slept_drops_its_tasks_and_rejoins),

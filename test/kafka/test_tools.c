@@ -586,6 +586,10 @@ static void refuses_to_give_up_another_record(struct system *system, int64_t off
         operator_runs(system, EXIT_DATA, "dlq put stock.commands 0 %" PRId64, offset + 1);
     operator_reads(system, printed,
                    arena_format(&system->arena, "its next record is at offset %" PRId64, offset));
+    shell("mkdir %s.skip.new", path_of(system));
+    printed = operator_runs(system, EXIT_IO, "dlq put stock.commands 0 %" PRId64, offset);
+    operator_reads(system, printed, "put must run where the task runs");
+    shell("rmdir %s.skip.new", path_of(system));
     const char *word = arena_format(&system->arena, "%s.skip", path_of(system));
     assert_int_not_equal(access(word, F_OK), 0);
 }

@@ -442,6 +442,82 @@ static void expect_refused(struct world *world, const char *reason)
     life_close(&life);
 }
 
+/* A record, a marker, a record, a marker: two where there were four. */
+static void fill_with_transactions(struct world *world)
+{
+    struct port *port = broker_port_open(world->broker, &(struct client_options){
+                                                            .application_id = "other",
+                                                        });
+    struct producer *producer;
+    struct error error;
+    const struct weir_bytes text = {(const uint8_t *)"text", 4};
+    assert_int_equal(port->calls->producer_open(port, "other", &producer, &error), OK);
+    assert_int_equal(port->calls->init(producer, 1000, &error), TXN_DONE);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(port->calls->begin(producer, &error), TXN_DONE);
+        assert_int_equal(port->calls->send(producer, "tally.events", 0, text, text, NULL, 0, NULL,
+                                           &error),
+                         TXN_DONE);
+        assert_int_equal(port->calls->commit(producer, 1000, &error), TXN_DONE);
+    }
+    port->calls->producer_close(producer);
+    broker_port_close(port);
+}
+
+static void says_that_an_input_is_another_topic_now(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    live_a_while(&world);
+    world_stop(&world);
+    broker_recreate_topic(world.broker, "tally.events");
+    fill_with_transactions(&world);
+    expect_refused(&world, "it is not the topic that it was");
+    world_close(&world);
+}
+
+/* The tally with another input beside its own. */
+static const struct weir_processor *tally_of_two(struct broker *broker)
+{
+    static struct weir_topic more;
+    static struct weir_processor two;
+    more = tally_events_topic;
+    more.name = "tally.more";
+    two = tally_processor;
+    two.inputs[1] = (struct weir_input){&more, two.inputs[0].handlers};
+    broker_create_topic(broker, more.name, 1, false);
+    return &two;
+}
+
+static void says_that_an_input_was_read_which_is_none_now(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    world.processor = tally_of_two(world.broker);
+    live_a_while(&world);
+    world_stop(&world);
+    expect_refused(&world, "has an input that this version of 'tally' does not read");
+    world_close(&world);
+}
+
+static void comes_to_the_same_with_an_input_that_was_none_then(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second_life life;
+    world_open(&world);
+    live_a_while(&world);
+    world_stop(&world);
+    life_open(&life, &world, tally_of_two(world.broker), NULL);
+    assert_int_equal(life_run(&life), OK);
+    assert_int_equal(life.differences, 0);
+    assert_int_equal(life_compare(&life, world.state_path).differing, 0);
+    life_close(&life);
+    world_close(&world);
+}
+
 static void says_that_the_history_does_not_begin_at_the_beginning(void **state)
 {
     (void)state;
@@ -497,6 +573,9 @@ int main(void)
         cmocka_unit_test(names_the_commit_whose_rows_are_others_now),
         cmocka_unit_test(goes_through_a_tick_that_has_nothing_to_do_now),
         cmocka_unit_test(ends_when_its_file_cannot_be_written),
+        cmocka_unit_test(says_that_an_input_is_another_topic_now),
+        cmocka_unit_test(says_that_an_input_was_read_which_is_none_now),
+        cmocka_unit_test(comes_to_the_same_with_an_input_that_was_none_then),
         cmocka_unit_test(says_that_the_history_does_not_begin_at_the_beginning),
         cmocka_unit_test(says_which_input_is_gone),
         cmocka_unit_test(makes_a_file_of_its_own),
