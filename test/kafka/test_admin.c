@@ -128,6 +128,9 @@ static void partitions_can_be_added_and_topics_deleted(void **state)
     assert_int_equal(now.partitions, 3);
     assert_int_equal(admin_add_partitions(admin, name, 2, &error), FATAL);
     assert_non_null(strstr(error.text, name));
+    assert_int_equal(admin_add_partitions(admin, name, 0, &error), FATAL);
+    assert_non_null(strstr(error.text, name));
+    expect_outcome(admin_delete_topics(admin, NULL, 0, &case_error), OK);
     const char *const none[] = {"adapter-none"};
     assert_int_equal(admin_delete_topics(admin, none, 1, &error), FATAL);
     assert_non_null(strstr(error.text, "adapter-none"));
@@ -386,6 +389,77 @@ static void a_refused_record_is_named_at_the_flush(void **state)
     writer_close(writer);
 }
 
+static struct weir_bytes zeros(size_t size)
+{
+    static uint8_t bytes[4000];
+    CHECK(size <= sizeof bytes);
+    return (struct weir_bytes){bytes, size};
+}
+
+static void a_writer_waits_while_its_queue_is_full(void **state)
+{
+    struct world *world = *state;
+    const struct client_property narrow = {"queue.buffering.max.messages", "1", "a test"};
+    struct writer *writer;
+    expect_outcome(writer_open(&writer, kafka_world_bootstrap(), &narrow, 1, &case_error), OK);
+    for (int i = 0; i < 50; i++) {
+        expect_outcome(writer_send(writer, world->input, 0, case_bytes("k"), zeros(10), NULL, 0,
+                                   &case_error),
+                       OK);
+    }
+    expect_outcome(writer_flush(writer, 5000, &case_error), OK);
+    writer_close(writer);
+    struct port_log *logs;
+    int32_t partitions;
+    expect_outcome(admin_logs(kafka_world_admin(world), world->input, &logs, &partitions,
+                              &case_error),
+                   OK);
+    assert_int_equal(logs[0].high, 50);
+    free(logs);
+}
+
+static void a_record_that_is_too_large_for_the_client_is_refused_at_once(void **state)
+{
+    struct world *world = *state;
+    const struct client_property small = {"message.max.bytes", "1000", "a test"};
+    struct writer *writer;
+    expect_outcome(writer_open(&writer, kafka_world_bootstrap(), &small, 1, &case_error), OK);
+    assert_int_equal(writer_send(writer, world->input, 0, case_bytes("k"), zeros(2000), NULL, 0,
+                                 &error),
+                     FATAL);
+    assert_int_equal(error.exit_code, EXIT_DATA);
+    assert_non_null(strstr(error.text, "a record of 2000 bytes"));
+    writer_close(writer);
+}
+
+static void a_writer_without_a_broker_says_so(void **state)
+{
+    (void)state;
+    struct writer *writer;
+    expect_outcome(writer_open(&writer, "127.0.0.1:1", NULL, 0, &case_error), OK);
+    assert_int_equal(writer_send(writer, "nowhere", 0, case_bytes("k"), zeros(1), NULL, 0, &error),
+                     RETRY);
+    assert_non_null(strstr(error.text, "the broker does not say how many partitions nowhere has"));
+    writer_close(writer);
+}
+
+static void a_writer_names_the_setting_that_it_cannot_have(void **state)
+{
+    (void)state;
+    static const struct client_property wrong[][2] = {
+        {{"acks", "many", "shop.conf:3"}, {"linger.ms", "5", "shop.conf:4"}},
+        {{"security.protocol", "ssl", "shop.conf:3"},
+         {"ssl.ca.location", "/nosuch", "shop.conf:4"}},
+    };
+    static const char *const says[] = {"shop.conf:3", "ssl.ca.location"};
+    for (size_t i = 0; i < 2; i++) {
+        struct writer *writer;
+        assert_int_equal(writer_open(&writer, kafka_world_bootstrap(), wrong[i], 2, &error), FATAL);
+        assert_int_equal(error.exit_code, EXIT_CONFIG);
+        assert_non_null(strstr(error.text, says[i]));
+    }
+}
+
 int main(void)
 {
 #define IN_WORLD(test) \
@@ -402,6 +476,10 @@ int main(void)
         IN_WORLD(a_scan_follows_and_begins_where_the_log_begins),
         IN_WORLD(a_writer_s_records_come_back_as_they_were),
         IN_WORLD(a_refused_record_is_named_at_the_flush),
+        IN_WORLD(a_writer_waits_while_its_queue_is_full),
+        IN_WORLD(a_record_that_is_too_large_for_the_client_is_refused_at_once),
+        IN_WORLD(a_writer_without_a_broker_says_so),
+        IN_WORLD(a_writer_names_the_setting_that_it_cannot_have),
     };
     return kafka_world_is_there() ? cmocka_run_group_tests(tests, NULL, NULL) : SKIPPED;
 }
