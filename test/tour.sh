@@ -16,6 +16,18 @@ rm -rf "$dir"
 mkdir -p "$dir"
 steps=0 wrong=0
 
+# expect CODE WORDS GOT COMMAND... : what was answered, in $dir/out, and with which code.
+expect()
+{
+    local code=$1 words=$2 got=$3
+    shift 3
+    if ((got != code)) || ! grep -qE -e "$words" "$dir/out"; then
+        wrong=$((wrong + 1))
+        printf 'weir %s\n  exit code %d, expected %d and "%s"\n' "$*" "$got" "$code" "$words"
+        head -n 20 "$dir/out" | sed 's/^/  | /'
+    fi
+}
+
 # answers CODE WORDS COMMAND... : the command ends with this code, and what it says has a match for WORDS (-E).
 answers()
 {
@@ -23,11 +35,17 @@ answers()
     shift 2
     steps=$((steps + 1))
     "$weir" "$@" >"$dir/out" 2>&1 </dev/null || got=$?
-    if ((got != code)) || ! grep -qE -e "$words" "$dir/out"; then
-        wrong=$((wrong + 1))
-        printf 'weir %s\n  exit code %d, expected %d and "%s"\n' "$*" "$got" "$code" "$words"
-        head -n 20 "$dir/out" | sed 's/^/  | /'
-    fi
+    expect "$code" "$words" "$got" "$@"
+}
+
+# ends CODE WORDS SECONDS COMMAND... : the same of a command that runs until it gets a SIGTERM.
+ends()
+{
+    local code=$1 words=$2 seconds=$3 got=0
+    shift 3
+    steps=$((steps + 1))
+    timeout --preserve-status -s TERM "$seconds" "$weir" "$@" >"$dir/out" 2>&1 </dev/null || got=$?
+    expect "$code" "$words" "$got" "$@"
 }
 
 # on CODE WORDS COMMAND... : the same, with this configuration.
@@ -82,6 +100,10 @@ cp -r "$config" "$dir/another"
 printf 'application.id = another\n' >>"$dir/another/inventory.conf"
 answers 78 'differs +topic another.changelog does not exist; create it' topics check -c "$dir/another"
 answers 78 'creating topic another.changelog: ' topics apply --replication-factor 3 -c "$dir/another"
+rm "$dir/another/intake.conf" "$dir/another/order.conf"
+brokers=$(sed -n 's/^bootstrap.servers = //p' "$config/common.conf" | tail -n 1)
+ends 0 'another.m2.* another.changelog does not exist' 3 up --instances 2 -c "$dir/another" \
+    -b "$brokers" --state-dir "$dir/state" -X statistics.interval.ms=0
 on 0 '"OrderConfirmed"' cat order.events --limit 500
 on 0 '"topic":"stock.ledger"' cat stock.ledger --from -5 --topic
 on 0 '"partition":1' cat order.raw --partition 1 --limit 2
