@@ -54,6 +54,19 @@ on()
     answers "$@" -c "$config"
 }
 
+# on_terminal WORDS LINE : what it shows there, as one text, has a match for WORDS.
+on_terminal()
+{
+    local words=$1
+    steps=$((steps + 1))
+    script -qec "$2" /dev/null >"$dir/screen" 2>&1 </dev/null
+    if ! grep -qE -e "$words" <<<"$(tr '\n' ' ' <"$dir/screen")"; then
+        wrong=$((wrong + 1))
+        printf '%s\n  no "%s" on a terminal\n' "$2" "$words"
+        head -n 20 "$dir/screen" | sed 's/^/  | /'
+    fi
+}
+
 # ---- words ----
 
 answers 0 'weir COMMAND --help' --help
@@ -173,14 +186,11 @@ C536379,D,Discount,-1,12/1/2010 9:41,27.5,14527,United Kingdom
 CSV
 on 0 '^placed +2 orders of 3 lines and 1 cancellations' load --csv "$dir/day.csv" --rate 0 --run-id "$run_id-day"
 on 65 'nosuch.csv: No such file' load --csv "$dir/nosuch.csv"
-steps=$((steps + 1)) # a terminal has a screen
-script -qec "'$weir' watch -c '$config' --until-settled --run-id '$run_id-day' --status '$dir/../run/status.json'" /dev/null \
-    >"$dir/screen" 2>&1 </dev/null
-if ! grep -q '2 placed, 0 in flight' "$dir/screen" || ! grep -q 'inventory.p3 .* running' "$dir/screen"; then
-    wrong=$((wrong + 1))
-    head -n 30 "$dir/screen"
-fi
+on_terminal '2 placed, 0 in flight.*inventory.p3 .* running' \
+    "'$weir' watch -c '$config' --until-settled --run-id '$run_id-day' --status '$dir/../run/status.json'"
+on_terminal $'\033\\[3.manother\\.p0' "timeout -s TERM 2 '$weir' up --per-partition -c '$dir/another' --state-dir '$dir/state'"
 on 74 '/nosuch/report.json' watch --until-settled --run-id "$run_id-day" --json /nosuch/report.json
+on 74 'empty: Is a directory' watch --until-settled --run-id "$run_id-day" --json "$dir/empty"
 head -c 20000000 /dev/zero >"$dir/huge.json"
 on 65 'huge.json: larger than' put stock.commands "$dir/huge.json"
 rm "$dir/huge.json"
