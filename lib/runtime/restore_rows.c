@@ -7,10 +7,10 @@
 #include "codec/key.h"
 #include "runtime/restore_internal.h"
 
-#define WHAT_MENDS_IT                                                                          \
-    "; nothing was changed. If a newer version wrote it, run that one; if somebody else did, " \
-    "`weir "                                                                                   \
-    "reset %s --changelog-from-file --recreate` makes the changelog anew from the state files"
+#define WHAT_MENDS_IT                                                       \
+    "; nothing was changed. If a newer version wrote it, run that one; if " \
+    "somebody else did, `weir reset %s --changelog-from-file --recreate` "  \
+    "makes the changelog anew from the state files"
 
 static enum outcome damaged(const struct task *task, const struct port_record *record,
                             struct error *error, const char *what, const char *why)
