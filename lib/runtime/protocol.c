@@ -177,15 +177,15 @@ static void enter_fence(struct task *task, const char *why)
     task_enter(task, TASK_FENCE);
 }
 
-/* The take's rows are undone whatever the group says of its commit. A group that stands at that
+/* A take in doubt is undone whatever the group says of its commit. A group that stands at that
  * number may have it from another owner, who had the id in between and came to other rows; and one
- * that does not may have lost sight of it: a coordinator that has not read all of its log after a
- * crash answers with offsets of earlier. So the task asks as at its start, where the changelog must
- * agree, and the file follows from its tail. Takes kept before that do not reach the file now are
- * in the changelog, too. */
+ * that does not may have lost sight of it, or of that owner's commits: a coordinator that has not
+ * read all of its log after a crash answers with offsets of earlier. So the task asks as at its
+ * start, where the changelog must agree, and the file follows from its tail. Takes kept before that
+ * do not reach the file now are in the changelog, too. */
 static enum outcome ask_as_at_the_start(struct task *task, struct error *error)
 {
-    enum outcome outcome = undo(task, error);
+    enum outcome outcome = task->commit_in_doubt ? undo(task, error) : OK;
     if (outcome == OK) {
         outcome = store_commit(task->store, error);
     }
@@ -201,7 +201,8 @@ static enum outcome ask_as_at_the_start(struct task *task, struct error *error)
 }
 
 /* The init has taken the id back from whoever has had it meanwhile, so the group is asked in any
- * case: where it stands says whether another owner went on (I-6). */
+ * case: where it stands says whether another owner went on (I-6), unless the answer is an old one.
+ */
 static enum outcome resolve(struct task *task, struct error *error)
 {
     int64_t before = task->group_number;
@@ -221,11 +222,7 @@ static enum outcome resolve(struct task *task, struct error *error)
     }
     log_event(LOG_INFO, "fenced_off", "partition=%d commit=%lld", (int)task->options.partition,
               (long long)found);
-    if (task->commit_in_doubt) {
-        return ask_as_at_the_start(task, error);
-    }
-    task_enter(task, TASK_RUN);
-    return OK;
+    return ask_as_at_the_start(task, error);
 }
 
 enum outcome protocol_fence(struct task *task, struct error *error)

@@ -435,6 +435,40 @@ static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **st
     world_close(&old_world);
 }
 
+/* Nor when the group's coordinator has lost sight of that owner's commit: the changelog has it. */
+static void a_fence_does_not_believe_an_old_answer(void **state) /* I-6, I-8 */
+{
+    (void)state;
+    struct world old_world;
+    world_open(&old_world);
+    first_half(&old_world);
+    world_settle(&old_world);
+    broker_fault(old_world.broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
+    world_add(&old_world, "y", 1);
+    run_into_fence(&old_world);
+    int64_t number = task_commit_number(old_world.task);
+
+    struct world new_world = another_process(&old_world);
+    world_add(&new_world, "z", 1);
+    assert_int_equal(world_start(&new_world), OK);
+    assert_int_equal(world_run(&new_world), OK);
+    assert_int_equal(task_commit_number(new_world.task), number + 1);
+    world_kill(&new_world);
+
+    broker_fault(old_world.broker, &(struct broker_fault){.call = CALL_COMMITTED,
+                                                          .nth = 1,
+                                                          .kind = FAULT_OLD_ANSWER,
+                                                          .ago = 1});
+    world_add(&old_world, "z", 2);
+    assert_int_equal(world_run(&old_world), OK);
+    assert_int_equal(broker_faults_left(old_world.broker), 0);
+    assert_int_equal(task_commit_number(old_world.task), number + 2);
+    world_stop(&old_world);
+    life_expect_same(&old_world);
+    world_close(&old_world);
+}
+
 /* The init of a fence is asked for again until it is answered; an answer that the id has another
  * owner ends the process. */
 static void a_fence_waits_for_its_init_and_obeys_it(void **state) /* I-6, I-9 */
@@ -1044,6 +1078,7 @@ int main(void)
         cmocka_unit_test(a_take_larger_than_its_memory_adds_up),
         cmocka_unit_test(a_second_owner_fences_the_first),
         cmocka_unit_test(a_fence_does_not_take_back_what_another_owner_went_on_with),
+        cmocka_unit_test(a_fence_does_not_believe_an_old_answer),
         cmocka_unit_test(a_fence_waits_for_its_init_and_obeys_it),
         cmocka_unit_test(a_doubt_does_not_take_another_owners_commit_for_its_own),
         cmocka_unit_test(an_old_answer_does_not_undo_a_commit),
