@@ -24,9 +24,9 @@
  *   in doubt   any transactional call timed out or failed, or the interceptor saw a failed answer,
  *              even when the commit reported success: FENCE before the next begin. Close the
  *              producer, open one with the same transactional id, init (its epoch rises, strays of
- *              the old one die), ask for the group's stable number. n-1 or n: undo, and ask as at
- *              the start, where the changelog must agree; the file follows from its tail. Anything
- *              else: the task is no longer ours.
+ *              the old one die), ask for the group's stable number. n-1 or n: undo what is in
+ *              doubt, and ask as at the start, where the changelog must agree; the file follows
+ *              from its tail. Anything else: the task is no longer ours.
  *   fenced     never init that id again: undo, stop (75).
  *
  * SQLite commits about once a second, only between takes. The last two Kafka calls go on beside the

@@ -208,7 +208,7 @@ struct broker_fault {
     enum txn_result result;
     enum outcome outcome;
     int exit_code; /* for FATAL */
-    unsigned ago;
+    unsigned ago;  /* commits, for FAULT_OLD_ANSWER; no offset when there were fewer */
     void (*run)(void *context);
     void *context;
 };

@@ -407,24 +407,31 @@ static void run_into_fence(struct world *world)
 }
 
 /* A commit is certain, but the id must be fenced; before that happens another owner takes over and
- * goes on. The first one's init takes the id back, and it must not believe that nothing happened.
- */
+ * goes on by one commit. Returns it. */
+static struct world fence_after_another_owner(struct world *old_world)
+{
+    world_open(old_world);
+    first_half(old_world);
+    world_settle(old_world);
+    broker_fault(old_world->broker,
+                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
+    world_add(old_world, "y", 1);
+    run_into_fence(old_world);
+
+    struct world new_world = another_process(old_world);
+    world_add(&new_world, "z", 1);
+    assert_int_equal(world_start(&new_world), OK);
+    assert_int_equal(world_run(&new_world), OK);
+    assert_int_equal(task_commit_number(new_world.task), task_commit_number(old_world->task) + 1);
+    return new_world;
+}
+
+/* The first one's init takes the id back, and it must not believe that nothing happened. */
 static void a_fence_does_not_take_back_what_another_owner_went_on_with(void **state) /* I-6, I-8 */
 {
     (void)state;
     struct world old_world;
-    world_open(&old_world);
-    first_half(&old_world);
-    world_settle(&old_world);
-    broker_fault(old_world.broker,
-                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
-    world_add(&old_world, "y", 1);
-    run_into_fence(&old_world);
-
-    struct world new_world = another_process(&old_world);
-    world_add(&new_world, "z", 1);
-    assert_int_equal(world_start(&new_world), OK);
-    assert_int_equal(world_run(&new_world), OK);
+    struct world new_world = fence_after_another_owner(&old_world);
     size_t sums = broker_count(old_world.broker, "tally.sums", 0, true);
 
     assert_int_equal(world_run(&old_world), FATAL);
@@ -440,20 +447,8 @@ static void a_fence_does_not_believe_an_old_answer(void **state) /* I-6, I-8 */
 {
     (void)state;
     struct world old_world;
-    world_open(&old_world);
-    first_half(&old_world);
-    world_settle(&old_world);
-    broker_fault(old_world.broker,
-                 &(struct broker_fault){.call = CALL_COMMIT, .nth = 1, .kind = FAULT_HIDDEN_RETRY});
-    world_add(&old_world, "y", 1);
-    run_into_fence(&old_world);
+    struct world new_world = fence_after_another_owner(&old_world);
     int64_t number = task_commit_number(old_world.task);
-
-    struct world new_world = another_process(&old_world);
-    world_add(&new_world, "z", 1);
-    assert_int_equal(world_start(&new_world), OK);
-    assert_int_equal(world_run(&new_world), OK);
-    assert_int_equal(task_commit_number(new_world.task), number + 1);
     world_kill(&new_world);
 
     broker_fault(old_world.broker, &(struct broker_fault){.call = CALL_COMMITTED,
