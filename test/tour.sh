@@ -14,6 +14,7 @@ set -uo pipefail
 readonly weir=$1 config=$2 dir=$3/tour
 rm -rf "$dir"
 mkdir -p "$dir"
+export TMPDIR=$dir # a replay that differs keeps its file
 steps=0 wrong=0
 
 # expect CODE WORDS GOT COMMAND... : what was answered, in $dir/out, and with which code.
